@@ -1,0 +1,71 @@
+"""Writes the hash-pinned locks in requirements/ with uv, or with --check says which are behind.
+
+A lock's first line has a digest of what pyproject.toml asks for: the check needs no network.
+"""
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# The widest first: each lock starts from the pins of the one before it, so that all agree.
+LOCKS = {
+    "bench": ["pyproject.toml", "--extra=plot", "--group=build", "--group=dev", "--group=bench"],
+    "dev": ["pyproject.toml", "--extra=plot", "--group=build", "--group=dev"],
+    "run": ["pyproject.toml", "--group=build"],
+    "uv": ["--group=uv"],
+}
+OPTIONS = ["--universal", "--python-version=3.11", "--generate-hashes"]
+OPTIONS += ["--no-emit-index-url", "--no-header", "--quiet"]
+
+
+def lock_file(name: str) -> Path:
+    return ROOT / "requirements" / f"{name}.txt"
+
+
+def first_line(name: str) -> str:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    keys = ("requires-python", "dependencies", "optional-dependencies")
+    asked = [pyproject["project"][key] for key in keys] + [pyproject["dependency-groups"]]
+    digest = hashlib.sha256(json.dumps([LOCKS[name], OPTIONS, asked]).encode()).hexdigest()
+    return f"# Written by `make lock` for what pyproject.toml asks: {digest[:16]}"
+
+
+def is_behind(name: str) -> bool:
+    path = lock_file(name)
+    return not path.exists() or path.read_text(encoding="utf-8").splitlines()[0] != first_line(name)
+
+
+def write_locks(*, upgrade: bool) -> None:
+    uv = str(Path(sys.executable).with_name("uv"))
+    pins = ""
+    for name, asked in LOCKS.items():
+        path = lock_file(name)
+        if pins and name != "uv":
+            path.write_text(pins, encoding="utf-8")
+        newest = ["--upgrade"] if upgrade and name in ("bench", "uv") else []
+        command = [uv, "pip", "compile", *asked, *OPTIONS, *newest, f"--output-file={path}"]
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        pins = path.read_text(encoding="utf-8")
+        path.write_text(f"{first_line(name)}\n{pins}", encoding="utf-8")
+
+
+def main() -> str | None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only say which locks are behind")
+    parser.add_argument("--upgrade", action="store_true", help="take the newest versions allowed")
+    asked = parser.parse_args()
+    if not asked.check:
+        write_locks(upgrade=asked.upgrade)
+        return None
+    behind = [f"requirements/{name}.txt" for name in LOCKS if is_behind(name)]
+    return f"behind pyproject.toml: {', '.join(behind)}; run `make lock`" if behind else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""The commands that change a call, as data. What each may do and does: `lifecycle`."""
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from callstore.calls.model import CallSettings, CallType, DeviceInfo, EndWhen, Label, Party
+from callstore.ids import Id
+from callstore.validation import Invites, Json, Time
+
+Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Most = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    pass
+
+
+class Start(Command, frozen=True, kw_only=True):
+    conversation_id: Id
+    initiator: Party
+    invite: Invites
+    type: CallType
+    settings: CallSettings | None
+    max_participants: Annotated[int, Meta(ge=2, le=10_000)]
+    sfu: bool
+    end_when: EndWhen | None
+    ring_seconds: Annotated[int, Meta(ge=5, le=3600)]
+    call_id: Id | None
+
+
+class OnCall(Command, frozen=True, kw_only=True):
+    """A command on one call."""
+
+    call_id: Id
+
+
+class Ring(OnCall, frozen=True, kw_only=True):
+    pass
+
+
+class Expire(OnCall, frozen=True, kw_only=True):
+    """What deadlines, lost parties and seats ask for, as of `at` (None: when it is decided)."""
+
+    at: Time | None = None
+
+
+class Cancel(OnCall, frozen=True, kw_only=True):
+    by: Party
+
+
+class End(OnCall, frozen=True, kw_only=True):
+    by: Party | None
+    reason: Literal["normal", "forced", "error"]
+
+
+class SetRouter(OnCall, frozen=True, kw_only=True):
+    router_id: Label | None | UnsetType = UNSET
+    rtp_capabilities: Json | UnsetType = UNSET
+
+
+class ByParty(OnCall, frozen=True, kw_only=True):
+    """A command of one party on one call. It counts as a sign of life."""
+
+    party: Party
+
+
+class Join(ByParty, frozen=True, kw_only=True):
+    answer: bool
+    device: DeviceInfo | None
+    audio: bool
+    video: bool | None
+    screen: bool
+
+
+class Connected(ByParty, frozen=True, kw_only=True):
+    pass
+
+
+class Leave(ByParty, frozen=True, kw_only=True):
+    pass
+
+
+class Failed(ByParty, frozen=True, kw_only=True):
+    pass
+
+
+class Decline(ByParty, frozen=True, kw_only=True):
+    pass
+
+
+class Heartbeat(ByParty, frozen=True, kw_only=True):
+    pass
+
+
+class SetMedia(ByParty, frozen=True, kw_only=True):
+    audio: bool | UnsetType = UNSET
+    video: bool | UnsetType = UNSET
+    screen: bool | UnsetType = UNSET
+
+
+class SetTransports(ByParty, frozen=True, kw_only=True):
+    send_transport_id: Label | None | UnsetType = UNSET
+    recv_transport_id: Label | None | UnsetType = UNSET
+    audio_producer_id: Label | None | UnsetType = UNSET
+    video_producer_id: Label | None | UnsetType = UNSET

@@ -1,0 +1,140 @@
+"""The life of a call: which command is allowed when, and what follows from it.
+
+Pure: (state, command, context) -> Transition, or one of callstore.errors. No clock, no store.
+`decide` takes commands on a call that is there; `start` makes one.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from callstore.calls import commands
+from callstore.calls.lifecycle import coming, expiry, going, media
+from callstore.calls.lifecycle.turn import Context, State, Transition, Turn
+from callstore.calls.model import Call, replace
+from callstore.errors import CallAlreadyLive, CallEnded, Conflict
+
+
+def decide(state: State, command: commands.OnCall, context: Context) -> Transition:
+    """The transition that `command` makes of `state`; raises what model.md 2 refuses it with."""
+    turn = Turn(state, context)
+    if not state.call.live:
+        if not isinstance(command, _HARMLESS_ONCE_ENDED):
+            raise CallEnded(state.call.id)
+        return turn.done()
+    _DECIDERS[type(command)](turn, command)
+    if turn.changed and turn.call.live:
+        expiry.seats_and_mode(turn)
+    return turn.done()
+
+
+def needs_everyone(call: Call, asked: list[commands.OnCall]) -> bool:
+    """Whether deciding `asked` on `call` can need more rows than those of the parties named.
+
+    Whatever may end the call does: an end closes every row. A leave of an answered call can end
+    it only if so many leave that at most one stays.
+    """
+    leaving = 0
+    for command in asked:
+        if isinstance(command, commands.End | commands.Cancel | commands.Expire):
+            return True
+        if isinstance(command, commands.Leave | commands.Failed | commands.Decline):
+            leaving += 1
+    return leaving > 0 and (call.started_at is None or call.live_count - leaving <= 1)
+
+
+def start(
+    command: commands.Start, *, same: State | None, live: State | None, context: Context
+) -> tuple[Transition | None, Transition | None]:
+    """(what closes an overdue live call first, the new call).
+
+    `same` is the call that already has the chosen id, `live` the conversation's live call. Both
+    are None when `same` is this very start, asked again.
+    """
+    if same is not None:
+        call = same.call
+        if (call.conversation_id, call.initiator) != (command.conversation_id, command.initiator):
+            raise Conflict(f"there is another call with the id {call.id}")
+        return None, None
+    closed = None
+    if live is not None:
+        closed = decide(live, commands.Expire(call_id=live.call.id), context)
+        if closed.call.live:
+            raise CallAlreadyLive(live.call.id)
+        context = replace(context, now=max(context.now, closed.call.last_event_at))
+    return closed, _new_call(command, context)
+
+
+def _new_call(command: commands.Start, context: Context) -> Transition:
+    now, initiator = context.now, command.initiator
+    invited = [p for p in dict.fromkeys(command.invite) if p != initiator]
+    call = Call(
+        id=command.call_id or context.new_id(),
+        conversation_id=command.conversation_id,
+        mode="p2p",
+        status="initiated",
+        type=command.type,
+        initiator_id=initiator.id,
+        initiator_kind=initiator.kind,
+        router_id=None,
+        rtp_capabilities=None,
+        settings=command.settings,
+        created_at=now,
+        started_at=None,
+        ended_at=None,
+        duration=None,
+        end_reason=None,
+        ended_by=None,
+        ended_by_kind=None,
+        updated_at=now,
+        version=0,
+        event_count=0,
+        last_event_at=now,
+        live=True,
+        live_count=1,
+        joined_count=1,
+        peak_participants=1,
+        max_participants=command.max_participants,
+        sfu_allowed=command.sfu,
+        few_since=now,
+        mode_switch_count=0,
+        mode_changed_at=None,
+        ring_deadline=now + timedelta(seconds=command.ring_seconds) if invited else None,
+        end_when=command.end_when or ("alone" if len(invited) == 1 else "empty"),
+        holds=[],
+        erased_count=0,
+        expires_at=None,
+    )
+    turn = Turn(State(call=call, everyone=True), context)
+    turn.event("call.started", about=initiator, actor=initiator, data={"type": call.type})
+    row = coming.new_participant(turn, initiator, "initiator", answered_at=now)
+    row = turn.set_participant(row, video_enabled=command.type == "video")
+    coming.joined(turn, row)
+    turn.set_entry(coming.new_entry(turn, initiator, direction="outgoing"))
+    for party in invited:
+        turn.set_entry(coming.new_entry(turn, party, direction="incoming"))
+    return turn.done()
+
+
+_HARMLESS_ONCE_ENDED = (
+    commands.Leave,
+    commands.End,
+    commands.Cancel,
+    commands.Ring,
+    commands.Expire,
+)
+_DECIDERS: dict[type[commands.OnCall], Callable[[Turn, Any], None]] = {
+    commands.Ring: coming.ring,
+    commands.Join: coming.join,
+    commands.Connected: coming.connected,
+    commands.Leave: going.leave,
+    commands.Failed: going.failed,
+    commands.Decline: going.decline,
+    commands.Cancel: going.cancel,
+    commands.End: going.end_command,
+    commands.SetMedia: media.set_media,
+    commands.SetTransports: media.set_transports,
+    commands.SetRouter: media.set_router,
+    commands.Heartbeat: media.heartbeat,
+    commands.Expire: expiry.expire,
+}

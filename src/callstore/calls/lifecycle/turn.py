@@ -1,0 +1,195 @@
+"""What a command is decided on, and what it decides: `State`, `Turn`, `Transition`."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import Struct, field
+
+from callstore.calls.model import (
+    Call,
+    Event,
+    EventType,
+    LogEntry,
+    Mode,
+    Participant,
+    Party,
+    Pulse,
+    QualityMetrics,
+    replace,
+)
+from callstore.errors import InvalidTransition
+
+BEAT_EVERY = timedelta(seconds=30)
+
+
+class Context(Struct, frozen=True, kw_only=True):
+    """What the rules take from outside: the time, new ids, the settings, who watches."""
+
+    now: datetime
+    new_id: Callable[[], str]
+    keep: timedelta  # how long an ended call is kept
+    liveness: timedelta | None  # silence after which a participant is lost; None: never
+    watching_since: datetime | None = (
+        None  # since when sweeps have been regular; None: they are not
+    )
+
+
+class Transition(Struct, kw_only=True):
+    """The rows and events a command leaves. An unchanged call may still carry a pulse."""
+
+    call: Call
+    participants: dict[str, Participant] = field(default_factory=dict)
+    entries: dict[str, LogEntry] = field(default_factory=dict)
+    pulses: dict[str, Pulse] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    mode_switch: tuple[Mode, Mode] | None = None
+    samples: list[Any] = field(default_factory=list)  # quality.model.Sample
+    metrics: list[tuple[Participant, QualityMetrics]] = field(default_factory=list)
+    answer: Any = None  # where it is not the call
+
+
+class State(Struct, kw_only=True):
+    """What is known of one call: the rows loaded, then what the commands of a group made of them.
+
+    Participants and entries are keyed by party ref, an erased party's by row id; pulses by
+    participant id. `everyone` says that all rows of the call are here.
+    """
+
+    call: Call
+    participants: dict[str, Participant] = field(default_factory=dict)
+    entries: dict[str, LogEntry] = field(default_factory=dict)
+    pulses: dict[str, Pulse] = field(default_factory=dict)
+    everyone: bool = False
+
+    def apply(self, made: Transition) -> None:
+        self.call = made.call
+        self.participants.update(made.participants)
+        self.entries.update(made.entries)
+        self.pulses.update(made.pulses)
+
+
+def key(row: Participant | LogEntry) -> str:
+    party = row.party if isinstance(row, Participant) else None
+    ref = row.party if isinstance(row, LogEntry) else party and party.ref
+    return ref or row.id
+
+
+class Turn:
+    """One command's work on a state, which stays as it is: changed rows are laid over it."""
+
+    def __init__(self, state: State, context: Context) -> None:
+        self.state = state
+        self.context = context
+        # Event times never fall as seq grows, whatever the clocks of several processes do.
+        self.now = max(context.now, state.call.last_event_at)
+        self.changed = False
+        self.made = Transition(call=state.call)
+
+    @property
+    def call(self) -> Call:
+        return self.made.call
+
+    def set_call(self, **changes: Any) -> None:
+        self.made.call = replace(self.made.call, **changes)
+        self.changed = True
+
+    def participant(self, party: Party) -> Participant | None:
+        return self.made.participants.get(party.ref) or self.state.participants.get(party.ref)
+
+    def participants(self) -> list[Participant]:
+        assert self.state.everyone, "the command needs everyone, and they were not loaded"
+        return list({**self.state.participants, **self.made.participants}.values())
+
+    def set_participant(self, row: Participant, **changes: Any) -> Participant:
+        row = replace(row, updated_at=self.now, **changes)
+        self.made.participants[key(row)] = row
+        self.changed = True
+        return row
+
+    def entry(self, party: Party) -> LogEntry | None:
+        return self.made.entries.get(party.ref) or self.state.entries.get(party.ref)
+
+    def entries(self) -> list[LogEntry]:
+        assert self.state.everyone, "the command needs everyone, and they were not loaded"
+        return list({**self.state.entries, **self.made.entries}.values())
+
+    def set_entry(self, row: LogEntry, **changes: Any) -> None:
+        row = replace(row, **changes)
+        self.made.entries[key(row)] = row
+        self.changed = True
+
+    def pulse(self, row: Participant) -> Pulse | None:
+        return self.made.pulses.get(row.id) or self.state.pulses.get(row.id)
+
+    def sign_of_life(self, row: Participant) -> datetime:
+        """The later of the current stint's join and the pulse."""
+        pulse, joined = self.pulse(row), row.stints[-1].joined_at
+        return max(joined, pulse.seen_at) if pulse else joined
+
+    def beat(self, row: Participant) -> None:
+        """A sign of life now, written at most every 30 s."""
+        if self.now - self.sign_of_life(row) >= BEAT_EVERY:
+            self.set_pulse(row, self.now)
+
+    def set_pulse(self, row: Participant, seen_at: datetime, **changes: Any) -> None:
+        pulse = self.pulse(row)
+        if pulse is None:
+            pulse = Pulse(
+                id=row.id,
+                conversation_id=row.conversation_id,
+                call_session_id=row.call_session_id,
+                participant_id=row.id,
+                seen_at=seen_at,
+            )
+        self.made.pulses[row.id] = replace(pulse, seen_at=seen_at, **changes)
+
+    def event(
+        self,
+        type: EventType,
+        *,
+        about: Participant | Party | None = None,
+        actor: Party | None = None,
+        at: datetime | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> None:
+        call = self.made.call
+        party = about.party if isinstance(about, Participant) else about
+        self.made.events.append(
+            Event(
+                id=self.context.new_id(),
+                conversation_id=call.conversation_id,
+                call_session_id=call.id,
+                seq=call.event_count + 1,
+                type=type,
+                at=at or self.now,
+                participant_id=about.id if isinstance(about, Participant) else None,
+                user_id=party.id if party and party.kind == "user" else None,
+                anonymous_user_id=party.id if party and party.kind == "guest" else None,
+                actor=actor.ref if actor else None,
+                data=data,
+                expires_at=None,
+            )
+        )
+        self.set_call(event_count=call.event_count + 1, last_event_at=at or self.now)
+
+    def done(self) -> Transition:
+        if self.changed:
+            self.set_call(version=self.state.call.version + 1, updated_at=self.now)
+        return self.made
+
+
+def live_participant(turn: Turn, party: Party) -> Participant:
+    row = turn.participant(party)
+    if row is None or not row.live:
+        raise InvalidTransition("the party is not in the call")
+    return row
+
+
+def flags(row: Participant) -> dict[str, bool]:
+    """The media flags as events carry them."""
+    return {
+        "audio": row.audio_enabled,
+        "video": row.video_enabled,
+        "screen": row.screen_share_enabled,
+    }

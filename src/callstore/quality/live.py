@@ -1,0 +1,80 @@
+"""A report of a party in a call, as a command: pure, decided in the group like any other."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from callstore.calls.commands import ByParty
+from callstore.calls.lifecycle.turn import Context, State, Transition, Turn
+from callstore.calls.model import Participant, Row
+from callstore.errors import CallEnded, InvalidTransition
+from callstore.quality.issues import detect
+from callstore.quality.model import Issue, Reading
+from callstore.quality.report import metrics_between, sample_row
+
+LATE = timedelta(minutes=5)  # after endedAt: what was under way when the call ended
+METRICS_EVERY = timedelta(seconds=10)
+
+
+class Report(ByParty, frozen=True, kw_only=True):
+    """What was read of one getStats() report."""
+
+    reading: Reading
+
+
+class Following(Row, frozen=True, kw_only=True):
+    """CallPulse.detector: what following a participant's quality needs between two reports."""
+
+    measured: Reading | None = None  # from which the next qualityMetrics are measured
+    issues: Any = None
+
+
+def decide_report(
+    state: State, command: Report, context: Context, *, live_issues: bool
+) -> Transition:
+    """A sample; of a live party also a sign of life, their metrics and the issues now open."""
+    turn, call = Turn(state, context), state.call
+    if call.ended_at is not None and turn.now - call.ended_at > LATE:
+        raise CallEnded(call.id)
+    row = turn.participant(command.party)
+    if row is None:
+        raise InvalidTransition("the party was never in the call")
+    turn.made.samples.append(
+        sample_row(
+            command.reading,
+            id=context.new_id(),
+            conversation_id=call.conversation_id,
+            call_session_id=call.id,
+            participant_id=row.id,
+        )
+    )
+    turn.made.answer = []
+    if row.live:
+        turn.beat(row)
+        turn.made.answer = _follow(turn, row, command.reading, live_issues=live_issues)
+    return turn.made
+
+
+def _follow(turn: Turn, row: Participant, reading: Reading, *, live_issues: bool) -> list[Issue]:
+    pulse = turn.pulse(row)
+    before = msgspec.convert((pulse and pulse.detector) or {}, Following)
+    after, found = before, []
+    if before.measured is None:
+        after = msgspec.structs.replace(after, measured=reading)
+    elif reading.at - before.measured.at >= METRICS_EVERY:
+        turn.made.metrics.append((row, metrics_between(before.measured, reading)))
+        after = msgspec.structs.replace(after, measured=reading)
+    if live_issues:
+        started = turn.call.started_at
+        issues, found = detect(
+            before.issues,
+            reading,
+            participant_id=row.id,
+            origin=started.timestamp() * 1000 if started else None,
+        )
+        after = msgspec.structs.replace(after, issues=issues)
+    if after is not before:
+        seen = pulse.seen_at if pulse else turn.sign_of_life(row)
+        turn.set_pulse(row, seen, detector=msgspec.to_builtins(after))
+    return found

@@ -1,0 +1,28 @@
+"""What callstore keeps of itself: leases, and the schema steps a database has gone through."""
+
+from datetime import datetime
+
+from callstore.calls.model import Row
+
+
+class Lease(Row, frozen=True, kw_only=True):
+    """Who does a job that only one may do at a time; `id` names the job.
+
+    The sweep's also remembers when it last ran and since when it has run regularly.
+    """
+
+    id: str
+    holder: str | None
+    until: datetime | None
+    watching_since: datetime | None
+    last_run_at: datetime | None
+
+
+class SchemaStep(Row, frozen=True, kw_only=True):
+    """A step that was applied. `oldest_code` is the oldest schema version whose code may still
+    use a database that has gone through it."""
+
+    id: int
+    name: str
+    applied_at: datetime
+    oldest_code: int

@@ -1,0 +1,91 @@
+"""What can be set, from the arguments of `open_calls`, the environment or a TOML file.
+
+Each field's name in upper case behind `CALLSTORE_` is its environment variable; in the TOML file
+that `CALLSTORE_CONFIG` names it stands under `[callstore]`. Arguments win over the environment,
+the environment over the file.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from callstore.errors import Invalid
+
+Days = Annotated[float, Meta(gt=0, le=36_500)]
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    keep_calls_days: Days = 90
+    keep_samples_days: Days = 7
+    liveness_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 120
+    """Silence after which a participant is lost; 0: never, else at least 60."""
+    command_deadline: Annotated[float, Meta(gt=0, le=3600)] = 10
+    """Seconds after which a command that others keep from the store is refused as Busy."""
+    live_issues: bool = True
+    """Whether `quality.report` follows issues as they open and close, and returns them."""
+    expected_bitrate: Annotated[int, Meta(ge=1)] | None = None
+    """bit/s of video that a participant should receive; scores fall below it. None: not judged."""
+    auto_migrate: bool = False
+    """Whether opening a database brings it to this code's schema. A new one always is."""
+
+    def __post_init__(self) -> None:
+        if 0 < self.liveness_seconds < 60:
+            raise ValueError("liveness_seconds must be 0 or at least 60")
+
+    @property
+    def keep_calls(self) -> timedelta:
+        return timedelta(days=self.keep_calls_days)
+
+    @property
+    def keep_samples(self) -> timedelta:
+        return timedelta(days=self.keep_samples_days)
+
+    @property
+    def liveness(self) -> timedelta | None:
+        return timedelta(seconds=self.liveness_seconds) if self.liveness_seconds else None
+
+
+def load_settings(given: Settings | Mapping[str, Any] | None) -> Settings:
+    """The settings in force; Invalid names every one that is wrong."""
+    if isinstance(given, Settings):
+        given = {
+            name: value
+            for name, value in msgspec.structs.asdict(given).items()
+            if value != getattr(Settings(), name)
+        }
+    if given is not None and not isinstance(given, Mapping):
+        raise Invalid.field("/settings", "must be Settings or a mapping")
+    values = {**_from_file(), **_from_environment(), **(given or {})}
+    wrong = []
+    for name, value in values.items():
+        try:
+            msgspec.convert({name: value}, Settings, strict=False)
+        except msgspec.ValidationError as error:
+            wrong.append((f"/settings/{name}", str(error).split(" - at ")[0]))
+    if wrong:
+        raise Invalid(wrong)
+    return msgspec.convert(values, Settings, strict=False)
+
+
+def _from_environment() -> dict[str, str]:
+    names = {name: f"CALLSTORE_{name.upper()}" for name in Settings.__struct_fields__}
+    return {name: os.environ[var] for name, var in names.items() if var in os.environ}
+
+
+def _from_file() -> dict[str, Any]:
+    path = os.environ.get("CALLSTORE_CONFIG")
+    if not path:
+        return {}
+    try:
+        table = tomllib.loads(Path(path).read_text()).get("callstore", {})
+    except (OSError, ValueError) as error:
+        raise Invalid.field("/settings", f"{path} cannot be read: {error}") from None
+    if not isinstance(table, dict):
+        raise Invalid.field("/settings", f"[callstore] in {path} must be a table")
+    return table

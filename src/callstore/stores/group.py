@@ -1,0 +1,303 @@
+"""The group commit: commands that wait together are decided and committed together.
+
+A command waits in `Group.submit`. The runner takes what waits (at most 256), hands it to the store
+as one `Batch`, and answers when the store has committed. The queue never waits to fill: a command
+that finds it empty is committed at once, and while one group is on its way the next one gathers.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+
+from callstore.calls import lifecycle
+from callstore.calls.commands import (
+    ByParty,
+    Cancel,
+    Command,
+    End,
+    Expire,
+    Heartbeat,
+    Join,
+    OnCall,
+    SetMedia,
+    SetTransports,
+    Start,
+)
+from callstore.calls.lifecycle.turn import Context, State, Transition
+from callstore.calls.model import Call, Joined, replace
+from callstore.errors import Busy, CallstoreError, NotFound, StoreError
+from callstore.schema.model import Lease
+from callstore.stores.protocol import Changed, Store, Want, WriteConflict
+from callstore.validation import cut
+
+MOST = 256  # commands in a group
+WATCH_GAP = timedelta(seconds=120)  # sweeps further apart than this do not watch
+SWEEP = "sweep"  # the lease
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """What of the settings and the surroundings the rules depend on."""
+
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]
+    keep: timedelta
+    liveness: timedelta | None
+    deciders: Mapping[type[Command], Callable[[State, Any, Context], Transition]] = {}
+
+
+class Asked(Struct, kw_only=True):
+    """A command that waits, and what became of it."""
+
+    command: Command
+    answer: asyncio.Future[Any]
+    deadline: float  # by the loop's clock
+    outcome: Any = None  # what to answer, or the error to raise
+
+
+class Group:
+    def __init__(self, store: Store, rules: Rules, *, deadline: float) -> None:
+        self._store = store
+        self._rules = rules
+        self._deadline = deadline
+        self._waiting: deque[Asked] = deque()
+        self._runner: asyncio.Task[None] | None = None
+
+    async def submit(self, command: Command) -> Any:
+        """The command's answer, once it is committed; its refusal as one of callstore.errors.
+
+        A caller that is cancelled while its command is on the way does not stop it.
+        """
+        loop = asyncio.get_running_loop()
+        asked = Asked(
+            command=command, answer=loop.create_future(), deadline=loop.time() + self._deadline
+        )
+        self._waiting.append(asked)
+        if self._runner is None:
+            self._runner = loop.create_task(self._run())
+        return await asked.answer
+
+    async def drain(self) -> None:
+        """Waits until nothing waits."""
+        while self._runner is not None:
+            await asyncio.wait([self._runner])
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                count = min(MOST, len(self._waiting))
+                taken = [self._waiting.popleft() for _ in range(count)]
+                await self._commit([asked for asked in taken if not asked.answer.done()])
+        finally:
+            self._runner = None
+
+    async def _commit(self, group: list[Asked]) -> None:
+        """Commits `group` and answers; halves it on conflicts until the commands' deadline."""
+        tries = 0
+        while group:
+            now = asyncio.get_running_loop().time()
+            late = [asked for asked in group if asked.deadline <= now]
+            _refuse(late, Busy("others kept the store busy until the deadline"))
+            group = [asked for asked in group if asked.deadline > now]
+            if not group:
+                return None
+            batch = CommandBatch(group, self._rules)
+            try:
+                await self._store.transact(batch, min(a.deadline for a in group) - now)
+            except WriteConflict:
+                tries += 1
+                await asyncio.sleep(random.uniform(0, min(0.001 * 2**tries, 0.1)))
+                if len(group) > 1:
+                    half = len(group) // 2
+                    await self._commit(group[:half])
+                    group = group[half:]
+            except CallstoreError as error:
+                return _refuse(group, error)
+            except Exception as error:
+                if len(group) == 1:
+                    refusal = StoreError(f"the store could not write this: {error}")
+                    refusal.__cause__ = error
+                    return _refuse(group, refusal)
+                for asked in group:  # what fails alone gets its error
+                    await self._commit([asked])
+                return None
+            else:
+                return _answer(group)
+
+
+def _refuse(group: list[Asked], error: CallstoreError) -> None:
+    for asked in group:
+        asked.outcome = error
+    _answer(group)
+
+
+def _answer(group: list[Asked]) -> None:
+    for asked in group:
+        if asked.answer.done():  # cancelled meanwhile
+            continue
+        if isinstance(asked.outcome, Exception):
+            asked.answer.set_exception(asked.outcome)
+        else:
+            asked.answer.set_result(asked.outcome)
+
+
+class _Kept:
+    """A state within a batch, and the rows it began with."""
+
+    def __init__(self, state: State, *, stored: bool) -> None:
+        self.state = state
+        self.call = state.call if stored else None
+        self.participants = dict(state.participants) if stored else {}
+        self.entries = dict(state.entries) if stored else {}
+        self.pulses = dict(state.pulses) if stored else {}
+
+
+class CommandBatch:
+    """Decides a group of commands, each on what those before it left."""
+
+    def __init__(self, group: list[Asked], rules: Rules) -> None:
+        self._group = group
+        self._rules = rules
+        self._starts = [a.command for a in group if isinstance(a.command, Start)]
+        self._on_call: dict[str, list[OnCall]] = {}
+        for asked in group:
+            if isinstance(asked.command, OnCall):
+                self._on_call.setdefault(asked.command.call_id, []).append(asked.command)
+
+    @property
+    def call_ids(self) -> list[str]:
+        chosen = [start.call_id for start in self._starts if start.call_id]
+        return [*dict.fromkeys([*self._on_call, *chosen])]
+
+    @property
+    def conversation_ids(self) -> list[str]:
+        return [*dict.fromkeys(start.conversation_id for start in self._starts)]
+
+    def wants(self, calls: Iterable[Call]) -> list[Want]:
+        conversations = set(self.conversation_ids)
+        chosen = {start.call_id for start in self._starts}
+        return [
+            self._want(call, whole=call.id in chosen or call.conversation_id in conversations)
+            for call in calls
+        ]
+
+    def _want(self, call: Call, *, whole: bool) -> Want:
+        asked = self._on_call.get(call.id, [])
+        parties = {c.party for c in asked if isinstance(c, ByParty)}
+        if call.started_at is None:
+            parties.add(call.initiator)  # an answer settles the initiator's entry
+        everyone = whole or (call.live and lifecycle.needs_everyone(call, asked))
+        parties |= {c.by for c in asked if isinstance(c, End | Cancel) and c.by}
+        return Want(call=call, parties=frozenset(parties), everyone=everyone)
+
+    def decide(self, states: Iterable[State], sweep: Lease | None) -> Changed:
+        self._kept = {state.call.id: _Kept(state, stored=True) for state in states}
+        self._live = {
+            kept.state.call.conversation_id: kept
+            for kept in self._kept.values()
+            if kept.state.call.live
+        }
+        self._sweep = sweep
+        changed = Changed()
+        for asked in self._group:
+            try:
+                asked.outcome = self._decide(asked.command, changed)
+            except CallstoreError as error:
+                asked.outcome = error
+        for kept in self._kept.values():
+            _collect(kept, changed)
+        return changed
+
+    def _decide(self, command: Command, changed: Changed) -> Any:
+        if isinstance(command, Start):
+            return self._start(command, changed)
+        assert isinstance(command, OnCall)
+        kept = self._kept.get(command.call_id)
+        if kept is None:
+            raise NotFound("call", command.call_id)
+        at = command.at if isinstance(command, Expire) else None
+        decide = self._rules.deciders.get(type(command), lifecycle.decide)
+        made = decide(kept.state, command, self._context(at))
+        self._apply(kept, made, changed)
+        return _answer_of(command, kept.state, made)
+
+    def _start(self, command: Start, changed: Changed) -> Call:
+        same = self._kept.get(command.call_id) if command.call_id else None
+        live = self._live.get(command.conversation_id)
+        closed, made = lifecycle.start(
+            command,
+            same=same and same.state,
+            live=live and live.state,
+            context=self._context(),
+        )
+        if closed is not None and live is not None:
+            self._apply(live, closed, changed)
+        if made is not None:
+            same = _Kept(State(call=made.call, everyone=True), stored=False)
+            self._apply(same, made, changed)
+            self._kept[made.call.id] = self._live[command.conversation_id] = same
+        assert same is not None
+        return _with_participants(same.state)
+
+    def _apply(self, kept: _Kept, made: Transition, changed: Changed) -> None:
+        kept.state.apply(made)
+        changed.events.extend(made.events)
+        changed.samples.extend(made.samples)
+        changed.metrics.extend(made.metrics)
+        if not made.call.live and self._live.get(made.call.conversation_id) is kept:
+            del self._live[made.call.conversation_id]
+
+    def _context(self, at: datetime | None = None) -> Context:
+        now = at or cut(self._rules.clock())
+        return Context(
+            now=now,
+            new_id=self._rules.new_id,
+            keep=self._rules.keep,
+            liveness=self._rules.liveness,
+            watching_since=_watching_since(self._sweep, now),
+        )
+
+
+def _watching_since(sweep: Lease | None, now: datetime) -> datetime | None:
+    if sweep is None or sweep.last_run_at is None or now - sweep.last_run_at > WATCH_GAP:
+        return None
+    return sweep.watching_since
+
+
+def _collect(kept: _Kept, changed: Changed) -> None:
+    state = kept.state
+    if state.call is not kept.call:
+        changed.calls.append((kept.call, state.call))
+    changed.participants.extend(_differing(kept.participants, state.participants))
+    changed.entries.extend(_differing(kept.entries, state.entries))
+    changed.pulses.extend(_differing(kept.pulses, state.pulses))
+
+
+def _differing(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[Any, Any]]:
+    return [(before.get(key), row) for key, row in after.items() if before.get(key) is not row]
+
+
+def _with_participants(state: State) -> Call:
+    people = sorted(state.participants.values(), key=lambda row: row.id)
+    return replace(state.call, participants=people)
+
+
+def _answer_of(command: OnCall, state: State, made: Transition) -> Any:
+    match command:
+        case Join(party=party):
+            return Joined(
+                call=state.call,
+                participant=state.participants[party.ref],
+                mode_switch=made.mode_switch,
+            )
+        case SetMedia(party=party) | SetTransports(party=party):
+            return state.participants[party.ref]
+        case Heartbeat():
+            return None
+        case Expire():
+            return state.call, made.events
+    return made.answer if made.answer is not None else state.call

@@ -1,0 +1,147 @@
+"""A batch's rows: loaded in a few queries, written in a statement per table and shape of change."""
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from callstore.calls.lifecycle.turn import State, key
+from callstore.calls.model import Call, Participant, Pulse
+from callstore.schema import tables
+from callstore.schema.model import Lease
+from callstore.schema.tables import Collection
+from callstore.stores.protocol import Batch, Changed, Want, WriteConflict
+from callstore.stores.sqlite import queries
+from callstore.stores.sqlite.codec import CODECS
+
+_CALLS = CODECS["CallSession"]
+_PARTICIPANTS = CODECS["CallParticipant"]
+_PULSES = CODECS["CallPulse"]
+_ENTRIES = CODECS["CallLogEntry"]
+_WIDTH = len(tables.PARTICIPANT.fields)
+
+
+def run(db: sqlite3.Connection, batch: Batch) -> None:
+    """Load, decide, write; within a transaction of the caller's."""
+    calls = _load_calls(db, batch)
+    states = _load_rows(db, batch.wants(calls))
+    write(db, batch.decide(states, load_lease(db, "sweep")))
+
+
+def load_lease(db: sqlite3.Connection, id: str) -> Lease | None:
+    row = db.execute(queries.LEASE, (id,)).fetchone()
+    return CODECS["CallLease"].decode(row) if row else None
+
+
+def _load_calls(db: sqlite3.Connection, batch: Batch) -> list[Call]:
+    calls: dict[str, Call] = {}
+    for query, keys in (
+        (queries.CALLS_BY_ID, batch.call_ids),
+        (queries.LIVE_CALLS, batch.conversation_ids),
+    ):
+        for call in _fetch(db, _CALLS, query, keys):
+            calls[call.id] = call
+    return list(calls.values())
+
+
+def _fetch(db: sqlite3.Connection, codec: Any, query: str, keys: Sequence[Any]) -> list[Any]:
+    return [codec.decode(row) for row in db.execute(query, (json.dumps(keys),))] if keys else []
+
+
+def _load_rows(db: sqlite3.Connection, wants: Iterable[Want]) -> list[State]:
+    states: dict[str, State] = {}
+    users: list[tuple[str, str, str]] = []
+    guests: list[tuple[str, str, str]] = []
+    entries: list[tuple[str, str]] = []
+    everyone: list[tuple[str, str]] = []
+    for want in wants:
+        call = want.call
+        states[call.id] = State(call=call, everyone=want.everyone)
+        if want.everyone:
+            everyone.append((call.conversation_id, call.id))
+            continue
+        for party in want.parties:
+            rows = users if party.kind == "user" else guests
+            rows.append((call.conversation_id, call.id, party.id))
+            entries.append((party.ref, call.id))
+    for query, keys in (
+        (queries.USERS_OF_CALLS, users),
+        (queries.GUESTS_OF_CALLS, guests),
+        (queries.EVERYONE_OF_CALLS, everyone),
+    ):
+        if keys:
+            for row in db.execute(query, (json.dumps(keys),)):
+                _add_participant(states, row)
+    for entry in (
+        *_fetch(db, _ENTRIES, queries.ENTRIES_OF_PARTIES, entries),
+        *_fetch(db, _ENTRIES, queries.ENTRIES_OF_CALLS, everyone),
+    ):
+        states[entry.call_session_id].entries[key(entry)] = entry
+    return list(states.values())
+
+
+def _add_participant(states: dict[str, State], row: Sequence[Any]) -> None:
+    participant: Participant = _PARTICIPANTS.decode(row[:_WIDTH])
+    state = states[participant.call_session_id]
+    state.participants[key(participant)] = participant
+    if row[_WIDTH] is not None:
+        pulse: Pulse = _PULSES.decode(row[_WIDTH:])
+        state.pulses[pulse.id] = pulse
+
+
+def write(db: sqlite3.Connection, changed: Changed) -> None:
+    """Updates before inserts: a call that is closed makes room for the next one."""
+    _update(db, tables.CALL, changed.calls, guard="version")
+    _update(db, tables.PARTICIPANT, changed.participants)
+    _update(db, tables.LOG_ENTRY, changed.entries)
+    _update(db, tables.PULSE, changed.pulses, guard="seenAt")
+    if changed.metrics:
+        db.executemany(
+            queries.update(tables.PARTICIPANT, ("qualityMetrics",)),
+            [
+                (_PARTICIPANTS.value("quality_metrics", metrics), *_key(tables.PARTICIPANT, row))
+                for row, metrics in changed.metrics
+            ],
+        )
+    insert(db, tables.CALL, [new for old, new in changed.calls if old is None])
+    insert(db, tables.PARTICIPANT, [new for old, new in changed.participants if old is None])
+    insert(db, tables.LOG_ENTRY, [new for old, new in changed.entries if old is None])
+    insert(db, tables.PULSE, [new for old, new in changed.pulses if old is None])
+    insert(db, tables.EVENT, changed.events)
+    insert(db, tables.SAMPLE, changed.samples)
+
+
+def insert(db: sqlite3.Connection, collection: Collection, rows: Sequence[Any]) -> None:
+    if rows:
+        encode = CODECS[collection.name].encode
+        db.executemany(queries.insert(collection), [encode(row) for row in rows])
+
+
+def _update(
+    db: sqlite3.Connection,
+    collection: Collection,
+    pairs: Sequence[tuple[Any, Any]],
+    guard: str | None = None,
+) -> None:
+    """Writes what differs; WriteConflict where a guarded field is no longer what was read."""
+    codec = CODECS[collection.name]
+    shapes: dict[tuple[str, ...], list[list[Any]]] = defaultdict(list)
+    for old, new in pairs:
+        if old is None:
+            continue
+        changes = codec.differences(old, new)
+        if changes:
+            bound = [*changes.values(), *_key(collection, new)]
+            if guard:
+                bound.append(codec.column(old, guard))
+            shapes[tuple(changes)].append(bound)
+    for shape, bounds in shapes.items():
+        done = db.executemany(queries.update(collection, shape, guard), bounds)
+        if done.rowcount != len(bounds):
+            raise WriteConflict(collection.name)
+
+
+def _key(collection: Collection, row: Any) -> list[Any]:
+    codec = CODECS[collection.name]
+    return [codec.column(row, name) for name in collection.key]

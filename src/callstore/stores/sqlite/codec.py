@@ -1,0 +1,89 @@
+"""Rows to SQLite's values and back: times as integer milliseconds, bools as 0 and 1, the rest as
+JSON text. One codec a collection, made from its declared fields."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from callstore.schema import tables
+from callstore.schema.tables import Collection, Field
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+
+R = TypeVar("R", bound=Struct)
+
+
+def ms(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MS
+
+
+def moment(value: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=value)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+class Codec(Generic[R]):
+    def __init__(self, collection: Collection) -> None:
+        self.collection = collection
+        self._row: type[R] = collection.row  # type: ignore[assignment]
+        self._names = [field.attribute for field in collection.fields]
+        self._count = len(collection.fields)
+        self._out = [(i, e) for i, f in enumerate(collection.fields) if (e := _encoder(f))]
+        self._in = [(i, d) for i, f in enumerate(collection.fields) if (d := _decoder(f))]
+        self._encoders = {f.attribute: _encoder(f) for f in collection.fields}
+        self._fields = {f.attribute: f.name for f in collection.fields}
+        self._attributes = {f.name: f.attribute for f in collection.fields}
+
+    def encode(self, row: R) -> list[Any]:
+        """The row's values in the order of the declared fields."""
+        values = list(msgspec.structs.astuple(row)[: self._count])
+        for index, convert in self._out:
+            if values[index] is not None:
+                values[index] = convert(values[index])
+        return values
+
+    def decode(self, values: Sequence[Any]) -> R:
+        given = list(values)
+        for index, convert in self._in:
+            if given[index] is not None:
+                given[index] = convert(given[index])
+        return self._row(**dict(zip(self._names, given, strict=True)))
+
+    def column(self, row: R, name: str) -> Any:
+        """The value of one column of a row."""
+        attribute = self._attributes[name]
+        return self.value(attribute, getattr(row, attribute))
+
+    def value(self, attribute: str, value: Any) -> Any:
+        convert = self._encoders[attribute]
+        return convert(value) if convert is not None and value is not None else value
+
+    def differences(self, old: R, new: R) -> dict[str, Any]:
+        """Column -> value of what differs."""
+        found: dict[str, Any] = {}
+        before, after = msgspec.structs.astuple(old), msgspec.structs.astuple(new)
+        for index, name in enumerate(self._names):
+            value = after[index]
+            if value is not before[index] and value != before[index]:
+                found[self._fields[name]] = self.value(name, value)
+        return found
+
+
+def _encoder(field: Field) -> Callable[[Any], Any] | None:
+    return {"time": ms, "json": _json, "bool": int}.get(field.kind)
+
+
+def _decoder(field: Field) -> Callable[[Any], Any] | None:
+    if field.kind == "json":
+        return msgspec.json.Decoder(field.type).decode
+    return {"time": moment, "bool": bool}.get(field.kind)
+
+
+CODECS: dict[str, Codec[Any]] = {c.name: Codec(c) for c in tables.COLLECTIONS}

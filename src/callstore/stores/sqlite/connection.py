@@ -1,0 +1,108 @@
+"""Opening an SQLite file: is it ours, which pragmas, what its errors mean."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from callstore.errors import Busy, SchemaMismatch, StoreError, StoreUnavailable
+from callstore.stores.protocol import WriteConflict
+
+APPLICATION_ID = 0x63616C73  # "cals": marks a file as callstore's in its header
+MEMORY = ":memory:"
+
+_PRAGMAS = (
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA secure_delete = ON",
+    "PRAGMA cache_size = -65536",
+    "PRAGMA temp_store = MEMORY",
+)
+
+
+def check_file(path: Path) -> bool:
+    """Whether there is a callstore database at `path`; False where there is none yet.
+
+    SchemaMismatch for any other file, which is left untouched.
+    """
+    try:
+        with path.open("rb") as file:
+            magic = file.read(16)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StoreUnavailable(f"{path} cannot be read: {error.strerror}") from error
+    if not magic:
+        return False
+    if magic != b"SQLite format 3\0":
+        raise _foreign(path)
+    # Without a WAL to read, `immutable` keeps SQLite from leaving files beside a stranger's.
+    wal = path.with_name(path.name + "-wal")
+    mode = "mode=ro" if wal.exists() and wal.stat().st_size else "immutable=1"
+    with contextlib.closing(_connect(f"file:{quote(str(path))}?{mode}")) as db, translated():
+        (ours,) = db.execute("PRAGMA application_id").fetchone()
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if ours != APPLICATION_ID and (ours or tables):
+        raise _foreign(path)
+    return bool(ours == APPLICATION_ID)
+
+
+def _foreign(path: Path) -> SchemaMismatch:
+    return SchemaMismatch(f"{path} is not a callstore database; it was left as it is")
+
+
+def open_writer(path: Path | str) -> sqlite3.Connection:
+    with translated():
+        db = _connect(path if path == MEMORY else f"file:{quote(str(path))}")
+        for pragma in ("PRAGMA journal_mode = WAL", *_PRAGMAS):
+            db.execute(pragma)
+    return db
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    with translated():
+        db = _connect(f"file:{quote(str(path))}?mode=ro")
+        db.execute("PRAGMA cache_size = -16384")
+    return db
+
+
+def _connect(target: Path | str) -> sqlite3.Connection:
+    # Each connection is used by one thread at a time, though not always by the one that made it.
+    return sqlite3.connect(
+        target,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=str(target).startswith("file:"),
+        cached_statements=512,
+        timeout=5,
+    )
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """SQLite's errors as callstore's. What is left untranslated is a row that cannot be written."""
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise
+    except sqlite3.DatabaseError as error:
+        raise _translation(error) from error
+
+
+def _translation(error: sqlite3.DatabaseError) -> StoreError | Exception:
+    code = getattr(error, "sqlite_errorcode", None)
+    match code & 0xFF if code is not None else None:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return Busy("another process kept the database locked")
+        case sqlite3.SQLITE_FULL:
+            return StoreUnavailable(f"the disk, or the page limit, is full: {error}")
+        case sqlite3.SQLITE_NOTADB:
+            return SchemaMismatch("the file is not a callstore database; it was left as it is")
+        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY:
+            return StoreUnavailable(f"the database cannot be read or written: {error}")
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_PERM | sqlite3.SQLITE_NOMEM:
+            return StoreUnavailable(f"the database cannot be used: {error}")
+        case sqlite3.SQLITE_SCHEMA:
+            return WriteConflict("the schema changed meanwhile")
+    return error

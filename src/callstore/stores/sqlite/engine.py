@@ -1,0 +1,106 @@
+"""The connections and the threads that use them.
+
+One writer thread: SQLite has one writer anyway, and a thread keeps the event loop free while a
+commit reaches the disk. Keyed reads run where they are asked, on a read-only connection of the
+loop's thread; long ones on a reader thread. A database in memory has the writer's connection only.
+"""
+
+import asyncio
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from callstore.errors import Busy
+from callstore.stores.sqlite import connection, queries
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+
+class Engine:
+    def __init__(self, path: Path | None, timeout: float) -> None:
+        """`path` None is a database in memory; `timeout` seconds bound the wait for the lock."""
+        self._timeout = timeout
+        self._writes = ThreadPoolExecutor(1, "callstore-writer")
+        self._writer = connection.open_writer(connection.MEMORY if path is None else path)
+        # Waiting for the lock is ours: SQLite's own back-off sleeps so long that a process can
+        # starve while others write without a pause.
+        self._writer.execute("PRAGMA busy_timeout = 0")
+        self._path = path
+        self._reads: ThreadPoolExecutor | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._keyed: sqlite3.Connection | None = None
+
+    def open_readers(self) -> None:
+        """Once the schema is there: a read-only connection cannot make the file."""
+        if self._path is not None:
+            self._reads = ThreadPoolExecutor(1, "callstore-reader")
+            self._reader = connection.open_reader(self._path)
+            self._keyed = connection.open_reader(self._path)
+
+    async def write(self, work: Work[T], timeout: float | None = None) -> T:
+        """`work` in one transaction: all of it is committed, or nothing."""
+        loop = asyncio.get_running_loop()
+        limit = self._timeout if timeout is None else timeout
+        return await loop.run_in_executor(self._writes, self._transaction, work, limit)
+
+    async def keyed(self, work: Work[T]) -> T:
+        """A read of a few rows by key, in one snapshot."""
+        if self._keyed is None:
+            return await self.read(work)
+        return _snapshot(self._keyed, work)
+
+    async def read(self, work: Work[T]) -> T:
+        """A read that may take its time, in one snapshot."""
+        loop = asyncio.get_running_loop()
+        if self._reads is None or self._reader is None:
+            return await loop.run_in_executor(self._writes, _snapshot, self._writer, work)
+        return await loop.run_in_executor(self._reads, _snapshot, self._reader, work)
+
+    async def close(self) -> None:
+        loop = asyncio.get_running_loop()
+        for pool, db in ((self._reads, self._reader), (self._writes, self._writer)):
+            if pool is not None and db is not None:
+                await loop.run_in_executor(pool, db.close)
+                pool.shutdown()
+        if self._keyed is not None:
+            self._keyed.close()
+
+    def _transaction(self, work: Work[T], timeout: float) -> T:
+        db = self._writer
+        with connection.translated():
+            _lock(db, time.monotonic() + timeout)
+            try:
+                result = work(db)
+                db.execute("COMMIT")
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+        return result
+
+
+def _lock(db: sqlite3.Connection, deadline: float) -> None:
+    while True:
+        try:
+            db.execute(queries.BEGIN)
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            if time.monotonic() >= deadline:
+                raise Busy("another process kept the database locked until the deadline") from error
+        time.sleep(random.uniform(0.0005, 0.002))
+
+
+def _snapshot(db: sqlite3.Connection, work: Work[T]) -> T:
+    with connection.translated():
+        db.execute("BEGIN")
+        try:
+            return work(db)
+        finally:
+            if db.in_transaction:
+                db.execute("ROLLBACK")

@@ -1,0 +1,268 @@
+"""Every SQL statement of the store. `:name` and `?` are bound; nothing of a caller's is pasted in.
+
+Keys of many rows come as one JSON array, so that a batch needs one statement a table.
+"""
+
+from collections.abc import Iterable
+from functools import cache
+
+from callstore.calls.model import UNANSWERED_OUTCOMES, Outcome
+from callstore.schema import tables
+from callstore.schema.tables import Collection
+from callstore.stores.protocol import HistoryQuery, LogQuery
+
+
+def columns(collection: Collection, alias: str) -> str:
+    return ", ".join(f"{alias}.{field.name}" for field in collection.fields)
+
+
+_CALL = columns(tables.CALL, "c")
+_PARTICIPANT = columns(tables.PARTICIPANT, "p")
+_PULSE = columns(tables.PULSE, "u")
+_ENTRY = columns(tables.LOG_ENTRY, "e")
+
+BEGIN = "BEGIN IMMEDIATE"
+
+# -- loading what a batch needs
+
+CALLS_BY_ID = f"SELECT {_CALL} FROM CallSession c WHERE c.id IN (SELECT value FROM json_each(?))"
+LIVE_CALLS = f"""
+SELECT {_CALL} FROM CallSession c
+WHERE c.conversationId IN (SELECT value FROM json_each(?)) AND c.live = 1"""
+
+_WITH_PULSE = """
+LEFT JOIN CallPulse u ON u.conversationId = p.conversationId
+  AND u.callSessionId = p.callSessionId AND u.id = p.id"""
+
+# Keys: [[conversation, call, party id], …]
+USERS_OF_CALLS = f"""
+SELECT {_PARTICIPANT}, {_PULSE} FROM json_each(?) k
+CROSS JOIN CallParticipant p ON p.conversationId = k.value ->> 0
+  AND p.callSessionId = k.value ->> 1 AND p.userId = k.value ->> 2 {_WITH_PULSE}"""
+GUESTS_OF_CALLS = USERS_OF_CALLS.replace("p.userId = k", "p.anonymousUserId = k")
+
+# Keys: [[party ref, call], …]
+ENTRIES_OF_PARTIES = f"""
+SELECT {_ENTRY} FROM json_each(?) k
+CROSS JOIN CallLogEntry e ON e.party = k.value ->> 0 AND e.callSessionId = k.value ->> 1"""
+
+# Keys: [[conversation, call], …]
+EVERYONE_OF_CALLS = f"""
+SELECT {_PARTICIPANT}, {_PULSE} FROM json_each(?) k
+CROSS JOIN CallParticipant p ON p.conversationId = k.value ->> 0
+  AND p.callSessionId = k.value ->> 1 {_WITH_PULSE}"""
+ENTRIES_OF_CALLS = f"""
+SELECT {_ENTRY} FROM json_each(?) k
+CROSS JOIN CallLogEntry e ON e.conversationId = k.value ->> 0 AND e.callSessionId = k.value ->> 1"""
+PARTICIPANTS_OF_CALLS = f"""
+SELECT {_PARTICIPANT} FROM json_each(?) k
+CROSS JOIN CallParticipant p ON p.conversationId = k.value ->> 0
+  AND p.callSessionId = k.value ->> 1"""
+
+LEASE = f"SELECT {columns(tables.LEASE, 'l')} FROM CallLease l WHERE l.id = ?"
+
+# -- writing
+
+
+@cache
+def insert(collection: Collection) -> str:
+    marks = ", ".join("?" * len(collection.fields))
+    names = ", ".join(field.name for field in collection.fields)
+    return f"INSERT INTO {collection.name} ({names}) VALUES ({marks})"
+
+
+@cache
+def update(collection: Collection, changed: tuple[str, ...], guard: str | None = None) -> str:
+    """Bound: the changed values, the key, the guard's value as it was read."""
+    sets = ", ".join(f"{name} = ?" for name in changed)
+    where = " AND ".join(f"{name} = ?" for name in (*collection.key, *((guard,) if guard else ())))
+    return f"UPDATE {collection.name} SET {sets} WHERE {where}"
+
+
+# -- reading by key
+
+CALL_BY_ID = f"SELECT {_CALL} FROM CallSession c WHERE c.id = ?"
+LIVE_CALL = f"SELECT {_CALL} FROM CallSession c WHERE c.conversationId = ? AND c.live = 1"
+PARTICIPANTS = f"""
+SELECT {_PARTICIPANT} FROM CallParticipant p
+WHERE p.conversationId = ? AND p.callSessionId = ? ORDER BY p.joinedAt, p.id"""
+
+_LIVE_ROWS = f"SELECT {_PARTICIPANT} FROM CallParticipant p WHERE p.userId = ? AND p.leftAt IS NULL"
+LIVE_ROWS = {"user": _LIVE_ROWS, "guest": _LIVE_ROWS.replace("p.userId", "p.anonymousUserId")}
+
+_IN_CALL = """
+WHERE {0}.conversationId = (SELECT conversationId FROM CallSession WHERE id = :call)
+  AND {0}.callSessionId = :call"""
+EVENTS = f"""
+SELECT {columns(tables.EVENT, "v")} FROM CallEvent v {_IN_CALL.format("v")}
+  AND v.seq > :after ORDER BY v.seq LIMIT :limit"""
+SAMPLES = f"""
+SELECT {columns(tables.SAMPLE, "s")} FROM CallQualitySample s {_IN_CALL.format("s")}
+ORDER BY s.participantId, s.at, s.id"""
+ANALYTICS = f"""
+SELECT {columns(tables.ANALYTICS, "a")} FROM CallAnalytics a {_IN_CALL.format("a")}"""
+
+# -- pages
+
+
+def outcome(name: Outcome, alias: str) -> str:
+    """The condition under which a row's derived outcome is `name`."""
+    if name == "ongoing":
+        return f"{alias}.endedAt IS NULL"
+    if name == "answered":
+        return f"{alias}.endedAt IS NOT NULL AND {alias}.startedAt IS NOT NULL"
+    unanswered = f"{alias}.endedAt IS NOT NULL AND {alias}.startedAt IS NULL"
+    reasons = [r for r, o in UNANSWERED_OUTCOMES.items() if name in (o, "cancelled")]
+    listed = ", ".join(f"'{reason}'" for reason in reasons)
+    negated = "NOT " if name == "cancelled" else ""
+    return f"{unanswered} AND coalesce({alias}.endReason, '') {negated}IN ({listed})"
+
+
+def history(query: HistoryQuery) -> tuple[str, list[str], list[str]]:
+    """(what to select from, the conditions that bound a page, those that only filter it)."""
+    if query.party is None:
+        source, alias = "CallSession c", "c"
+        bounds = ["c.conversationId = :conversation_id"]
+    else:
+        source, alias = "CallLogEntry e CROSS JOIN CallSession c ON c.id = e.callSessionId", "e"
+        bounds = ["e.party = :party", "e.conversationId = :conversation_id"]
+    filters = []
+    if query.outcome is not None:
+        filters.append(outcome(query.outcome, "c"))
+    if query.type is not None:
+        filters.append("c.type = :type")
+    if query.min_duration is not None:
+        filters.append("c.duration >= :min_duration")
+    return source, bounds + _span(query, alias), filters
+
+
+def log(query: LogQuery) -> tuple[str, list[str], list[str]]:
+    bounds = ["e.party = :party", "e.hiddenAt IS NULL"]
+    if query.unseen:
+        bounds += ["e.direction = 'incoming'", "e.response = 'missed'", "e.seenAt IS NULL"]
+    filters = []
+    if query.outcome is not None:
+        filters.append(outcome(query.outcome, "e"))
+    for name in ("direction", "response", "type"):
+        if getattr(query, name) is not None:
+            filters.append(f"e.{name} = :{name}")
+    return "CallLogEntry e", bounds + _span(query, "e"), filters
+
+
+def _span(query: HistoryQuery | LogQuery, alias: str) -> list[str]:
+    spans = []
+    if query.since is not None:
+        spans.append(f"{alias}.createdAt >= :since")
+    if query.cursor is not None:
+        spans.append(f"({alias}.createdAt, {alias}.id) < (:after_at, :after_id)")
+    elif query.until is not None:
+        spans.append(f"{alias}.createdAt <= :until")
+    return spans
+
+
+def page(what: str, source: str, where: Iterable[str], alias: str) -> str:
+    return (
+        f"SELECT {what} FROM {source} WHERE {' AND '.join(where)}"
+        f" ORDER BY {alias}.createdAt DESC, {alias}.id DESC LIMIT :limit OFFSET :offset"
+    )
+
+
+CALL_COLUMNS, ENTRY_COLUMNS = _CALL, _ENTRY
+
+# -- a party's log
+
+UNSEEN = """
+SELECT count(*) FROM CallLogEntry e WHERE e.party = ? AND e.direction = 'incoming'
+  AND e.response = 'missed' AND e.seenAt IS NULL AND e.hiddenAt IS NULL"""
+SEE_ALL = """
+UPDATE CallLogEntry AS e SET seenAt = :at WHERE e.party = :party AND e.direction = 'incoming'
+  AND e.response = 'missed' AND e.seenAt IS NULL AND e.hiddenAt IS NULL"""
+SEE = """
+UPDATE CallLogEntry AS e SET seenAt = :at WHERE e.party = :party AND e.seenAt IS NULL
+  AND e.callSessionId IN (SELECT value FROM json_each(:calls))"""
+HIDE_ALL = """
+UPDATE CallLogEntry AS e SET hiddenAt = :at
+WHERE e.party = :party AND e.hiddenAt IS NULL"""
+HIDE = f"{HIDE_ALL} AND e.callSessionId IN (SELECT value FROM json_each(:calls))"
+
+# -- sweeping
+
+# The walk over live calls and their people; a sweep costs what is live, not what is kept.
+OVERDUE = """
+SELECT c.id FROM CallSession c WHERE c.live = 1 AND c.ringDeadline <= :now
+UNION
+SELECT c.id FROM CallSession c WHERE c.live = 1 AND c.mode = 'sfu' AND c.fewSince <= :few_before
+UNION
+SELECT c.id FROM CallSession c
+CROSS JOIN CallParticipant p ON p.conversationId = c.conversationId AND p.callSessionId = c.id
+LEFT JOIN CallPulse u ON u.conversationId = c.conversationId AND u.callSessionId = c.id
+  AND u.id = p.id
+WHERE c.live = 1 AND p.leftAt IS NULL AND coalesce(u.seenAt, 0) <= :silent_before
+  AND p.joinedAt <= :silent_before"""
+
+# Steps from call to call through the partial index, past all samples of the same call.
+UNANALYSED = """
+WITH RECURSIVE sampled (key) AS (
+  SELECT * FROM (SELECT conversationId || callSessionId FROM CallQualitySample
+    WHERE expiresAt IS NULL ORDER BY conversationId, callSessionId LIMIT 1)
+  UNION ALL
+  SELECT (SELECT n.conversationId || n.callSessionId FROM CallQualitySample n
+    WHERE n.expiresAt IS NULL
+      AND (n.conversationId, n.callSessionId) > (substr(key, 1, 24), substr(key, 25))
+    ORDER BY n.conversationId, n.callSessionId LIMIT 1)
+  FROM sampled WHERE key IS NOT NULL)
+SELECT c.id FROM sampled JOIN CallSession c ON c.id = substr(key, 25) WHERE c.live = 0"""
+STAMP_SAMPLES = """
+UPDATE CallQualitySample SET expiresAt = ? WHERE conversationId = ? AND callSessionId = ?
+  AND expiresAt IS NULL"""
+
+# -- examining
+
+CHILDREN = tuple(c for c in tables.COLLECTIONS if c.of_call)
+MISCOUNTED = """
+SELECT c.id, c.liveCount, c.joinedCount, c.eventCount,
+  count(CASE WHEN p.leftAt IS NULL AND p.answeredAt IS NOT NULL THEN 1 END),
+  count(p.answeredAt) + c.erasedCount,
+  (SELECT count(*) FROM CallEvent v WHERE v.conversationId = c.conversationId
+    AND v.callSessionId = c.id),
+  (SELECT max(v.seq) FROM CallEvent v WHERE v.conversationId = c.conversationId
+    AND v.callSessionId = c.id)
+FROM CallSession c LEFT JOIN CallParticipant p
+  ON p.conversationId = c.conversationId AND p.callSessionId = c.id
+WHERE c.id > :after GROUP BY c.id ORDER BY c.id LIMIT :limit"""
+
+
+@cache
+def orphans(collection: Collection) -> str:
+    return f"""
+SELECT o.id FROM {collection.name} o WHERE NOT EXISTS (
+  SELECT 1 FROM CallSession c WHERE c.id = o.callSessionId
+    AND c.conversationId = o.conversationId)"""
+
+
+@cache
+def delete_orphans(collection: Collection) -> str:
+    return f"""
+DELETE FROM {collection.name} AS o WHERE NOT EXISTS (
+  SELECT 1 FROM CallSession c WHERE c.id = o.callSessionId
+    AND c.conversationId = o.conversationId)"""
+
+
+RECOUNT = """
+UPDATE CallSession AS c SET
+  liveCount = (SELECT count(*) FROM CallParticipant p WHERE p.conversationId = c.conversationId
+    AND p.callSessionId = c.id AND p.leftAt IS NULL AND p.answeredAt IS NOT NULL),
+  joinedCount = c.erasedCount + (SELECT count(p.answeredAt) FROM CallParticipant p
+    WHERE p.conversationId = c.conversationId AND p.callSessionId = c.id),
+  version = version + 1
+WHERE c.id = :call"""
+
+DELETE_ANALYTICS = "DELETE FROM CallAnalytics WHERE conversationId = ? AND callSessionId = ?"
+
+# -- leases and schema
+
+DELETE_LEASE = "DELETE FROM CallLease WHERE id = ?"
+RELEASE_LEASE = "UPDATE CallLease SET holder = NULL, until = NULL WHERE id = ? AND holder = ?"
+HAS_SCHEMA = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'CallSchema'"
+HAS_STEP = "SELECT 1 FROM CallSchema WHERE id = ?"
+SCHEMA = f"SELECT {columns(tables.SCHEMA, 'm')} FROM CallSchema m ORDER BY m.id"

@@ -1,0 +1,212 @@
+"""The embedded store: one SQLite file."""
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from callstore.calls.model import Call, Event, Party
+from callstore.quality.model import Analytics, Sample
+from callstore.schema import tables
+from callstore.schema.model import Lease, SchemaStep
+from callstore.schema.steps import Step
+from callstore.stores.protocol import Batch, Finding, Found, HistoryQuery, LogQuery
+from callstore.stores.sqlite import (
+    batches,
+    connection,
+    ddl,
+    engine,
+    examine,
+    pages,
+    queries,
+    rows,
+)
+from callstore.stores.sqlite.codec import CODECS, ms
+
+
+class SqliteStore:
+    """A `Store`. Several processes may use one file: each waits for the others' commits."""
+
+    def __init__(self, path: Path | None, *, timeout: float) -> None:
+        """`path` None is a database in memory. SchemaMismatch for a file that is not callstore's,
+        which is left untouched."""
+        if path is not None:
+            connection.check_file(path)
+        self._engine = engine.Engine(path, timeout)
+
+    # -- changing
+
+    async def transact(self, batch: Batch, timeout: float) -> None:
+        await self._engine.write(lambda db: batches.run(db, batch), timeout)
+
+    async def mark_seen(self, party: Party, call_ids: list[str] | None, at: datetime) -> int:
+        return await self._mark(queries.SEE_ALL, queries.SEE, party, call_ids, at)
+
+    async def hide(self, party: Party, call_ids: list[str] | None, at: datetime) -> int:
+        return await self._mark(queries.HIDE_ALL, queries.HIDE, party, call_ids, at)
+
+    async def _mark(
+        self, every: str, some: str, party: Party, call_ids: list[str] | None, at: datetime
+    ) -> int:
+        bound: dict[str, Any] = {"party": party.ref, "at": ms(at)}
+        if call_ids is not None:
+            bound["calls"] = json.dumps(call_ids)
+        query = every if call_ids is None else some
+        return await self._engine.write(lambda db: db.execute(query, bound).rowcount)
+
+    async def save_analysis(self, analytics: Analytics, *, samples_expire: datetime | None) -> None:
+        key = (analytics.conversation_id, analytics.call_session_id)
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute(queries.DELETE_ANALYTICS, key)
+            batches.insert(db, tables.ANALYTICS, [analytics])
+            if samples_expire is not None:
+                db.execute(queries.STAMP_SAMPLES, (ms(samples_expire), *key))
+
+        await self._engine.write(work)
+
+    async def add_rows(self, rows: dict[str, list[Any]]) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            for collection in tables.COLLECTIONS:
+                batches.insert(db, collection, rows.get(collection.name, []))
+
+        await self._engine.write(work)
+
+    async def take_lease(
+        self, id: str, holder: str, now: datetime, ttl: timedelta, watch_gap: timedelta
+    ) -> Lease | None:
+        def work(db: sqlite3.Connection) -> Lease | None:
+            old = batches.load_lease(db, id)
+            if old and old.holder not in (None, holder) and old.until and old.until > now:
+                return None
+            last = old.last_run_at if old else None
+            regular = old is not None and last is not None and now - last <= watch_gap
+            lease = Lease(
+                id=id,
+                holder=holder,
+                until=now + ttl,
+                watching_since=old.watching_since if old and regular else now,
+                last_run_at=now,
+            )
+            db.execute(queries.DELETE_LEASE, (id,))
+            batches.insert(db, tables.LEASE, [lease])
+            return lease
+
+        return await self._engine.write(work)
+
+    async def release_lease(self, id: str, holder: str) -> None:
+        await self._engine.write(lambda db: db.execute(queries.RELEASE_LEASE, (id, holder)))
+
+    async def delete_orphans(self) -> int:
+        return await self._engine.write(examine.delete_orphans)
+
+    async def recount(self, call_id: str) -> None:
+        await self._engine.write(lambda db: examine.recount(db, call_id))
+
+    # -- reading
+
+    async def call(self, call_id: str) -> Call | None:
+        return await self._engine.keyed(lambda db: rows.one_call(db, queries.CALL_BY_ID, call_id))
+
+    async def live_call(self, conversation_id: str) -> Call | None:
+        return await self._engine.keyed(
+            lambda db: rows.one_call(db, queries.LIVE_CALL, conversation_id)
+        )
+
+    async def current_call(self, party: Party) -> Call | None:
+        return await self._engine.keyed(lambda db: rows.current_call(db, party))
+
+    async def history_page(self, query: HistoryQuery) -> Found:
+        return await self._engine.read(lambda db: pages.history_page(db, query))
+
+    async def log_page(self, query: LogQuery) -> Found:
+        return await self._engine.read(lambda db: pages.log_page(db, query))
+
+    async def unseen(self, party: Party) -> int:
+        def work(db: sqlite3.Connection) -> int:
+            (count,) = db.execute(queries.UNSEEN, (party.ref,)).fetchone()
+            return int(count)
+
+        return await self._engine.keyed(work)
+
+    async def events(self, call_id: str, after: int, limit: int | None) -> list[Event]:
+        bound = {"after": after, "limit": -1 if limit is None else limit}
+        return await self._engine.read(
+            lambda db: rows.rows_of_call(db, "CallEvent", queries.EVENTS, call_id, **bound)
+        )
+
+    async def samples(self, call_id: str) -> list[Sample]:
+        return await self._engine.read(
+            lambda db: rows.rows_of_call(db, "CallQualitySample", queries.SAMPLES, call_id)
+        )
+
+    async def analytics(self, call_id: str) -> Analytics | None:
+        found: list[Analytics] = await self._engine.keyed(
+            lambda db: rows.rows_of_call(db, "CallAnalytics", queries.ANALYTICS, call_id)
+        )
+        return found[0] if found else None
+
+    # -- sweeping and examining
+
+    async def overdue(
+        self, now: datetime, silent_before: datetime | None, few_before: datetime
+    ) -> list[str]:
+        bound = {
+            "now": ms(now),
+            "silent_before": -1 if silent_before is None else ms(silent_before),
+            "few_before": ms(few_before),
+        }
+        return await self._engine.read(
+            lambda db: [id for (id,) in db.execute(queries.OVERDUE, bound)]
+        )
+
+    async def unanalysed(self) -> list[str]:
+        return await self._engine.read(lambda db: [id for (id,) in db.execute(queries.UNANALYSED)])
+
+    async def examine(self) -> AsyncIterator[Finding]:
+        for orphans in examine.ORPHANS:
+            for finding in await self._engine.read(orphans):
+                yield finding
+        after: str | None = ""
+        while after is not None:
+            start = after
+            found, after = await self._engine.read(lambda db: examine.miscounted(db, start))
+            for finding in found:
+                yield finding
+
+    # -- schema
+
+    async def schema(self) -> list[SchemaStep]:
+        def work(db: sqlite3.Connection) -> list[SchemaStep]:
+            if not db.execute(queries.HAS_SCHEMA).fetchone():
+                return []
+            return [CODECS["CallSchema"].decode(row) for row in db.execute(queries.SCHEMA)]
+
+        return await self._engine.write(work)
+
+    async def migrate(self, steps: Sequence[Step], now: Callable[[], datetime]) -> None:
+        """Applies what of `steps` is not applied yet, each in a transaction of its own."""
+        for step in steps:
+            await self._engine.write(lambda db, step=step: _apply(db, step, now))
+
+    def ready(self) -> None:
+        """The schema is there: opens the readers."""
+        self._engine.open_readers()
+
+    async def close(self) -> None:
+        await self._engine.close()
+
+
+def _apply(db: sqlite3.Connection, step: Step, now: Callable[[], datetime]) -> None:
+    there = db.execute(queries.HAS_SCHEMA).fetchone()
+    if there and db.execute(queries.HAS_STEP, (step.id,)).fetchone():
+        return  # another process was faster
+    db.execute(f"PRAGMA application_id = {connection.APPLICATION_ID}")
+    for name in step.creates:
+        collection = next(c for c in tables.COLLECTIONS if c.name == name)
+        db.execute(ddl.create_table(collection))
+        for index in collection.indexes:
+            db.execute(ddl.create_index(collection, index))
+    batches.insert(db, tables.SCHEMA, [step.applied(now())])

@@ -1,0 +1,617 @@
+"""Random lives of calls, run on a store and on the plain model, compared after every command.
+
+    test_calls = calls_test(lambda: f"sqlite:///{folder}/{next(numbers)}.db", QUICK)
+
+`calls_test` makes a unittest class that pytest collects; `check_calls` runs the same and returns.
+Both take a function that gives the URL of an empty store: one for each life.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Coroutine
+from copy import deepcopy
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, TypeVar
+from unittest import TestCase
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+from msgspec import UNSET
+
+from callstore import open_calls
+from callstore.calls.model import Guest, Party
+from callstore.errors import CallstoreError, NotFound
+from callstore.testing.clock import FakeClock
+from callstore.testing.contract.model import (
+    Call,
+    LogEntry,
+    Participant,
+    PlainModel,
+    Replayed,
+    Swept,
+    flags,
+)
+from callstore.testing.data import chosen_id, conversation, fake_ids, guest, user
+
+T = TypeVar("T")
+Options = dict[str, Any]
+
+PARTIES: tuple[Party, ...] = (user(1), user(2), guest(1), user(3), Guest(user(1).id))
+CONVERSATIONS = (conversation(1), conversation(2))
+UNKNOWN = chosen_id(0)
+LATE = timedelta(microseconds=700)  # the clock is not cut to milliseconds: the store must do it
+
+STEPS = (0.001, 1, 4.999, 5, 9.999, 10, 29.999, 30, 59.999, 60, 120, 120.001, 150, -0.001, -1, -20)
+
+APART = {"initiator", "rows", "log", "events", "pulses", "past", "stints"}
+"""What the model keeps in another shape than the store; compared too, but not name by name."""
+
+
+def names(kind: type[Any], *derived: str) -> list[str]:
+    return [one.name for one in fields(kind) if one.name not in APART] + list(derived)
+
+
+CALL_FIELDS = names(Call, "initiator_id", "initiator_kind", "outcome")
+ROW_FIELDS = names(Participant)
+ENTRY_FIELDS = names(LogEntry)
+SWEPT_FIELDS = names(Swept)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How long and how often: `lives` of `commands` commands each."""
+
+    lives: int
+    commands: int
+
+    def settings(self) -> settings:
+        return settings(
+            max_examples=self.lives,
+            stateful_step_count=self.commands,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        )
+
+
+QUICK = Profile(lives=40, commands=40)
+DEEP = Profile(lives=1_000, commands=80)
+
+
+@dataclass(frozen=True)
+class Command:
+    """One call of a method that `Calls` and `PlainModel` have by the same name."""
+
+    name: str
+    args: tuple[Any, ...] = ()
+    options: Options = field(default_factory=dict)
+
+    async def on_store(self, calls: Any) -> Any:
+        method: Callable[..., Awaitable[Any]] = getattr(calls, self.name)
+        try:
+            return await method(*self.args, **self.options)
+        except CallstoreError as error:
+            return error
+
+    def on_model(self, model: PlainModel, now: datetime, done: Any) -> Any:
+        """`done` is what the store gave: the model takes the id of a started call from it."""
+        options = {"now": now, **self.options}
+        if self.name == "start":
+            options["new_id"] = getattr(done, "id", UNKNOWN)
+        try:
+            return getattr(model, self.name)(*self.args, **options)
+        except CallstoreError as error:
+            return error
+
+
+# -- what is compared: of the store's objects and of the model's, the same shape ------------------
+
+
+def result_view(result: Any) -> Any:
+    """What a command gave, whichever side gave it."""
+    if isinstance(result, CallstoreError):
+        own = (getattr(result, name, None) for name in ("call_id", "limit"))
+        return (type(result).__name__, result.code, *own)
+    if hasattr(result, "timed_out"):
+        return {name: getattr(result, name) for name in SWEPT_FIELDS}
+    if hasattr(result, "mode_switch"):
+        call, row = call_view(result.call), row_view(result.participant)
+        return call, row, result.mode_switch and tuple(result.mode_switch)
+    if hasattr(result, "conversation_id") and hasattr(result, "few_since"):
+        return call_view(result)
+    return None if result is None else row_view(result)
+
+
+def call_view(call: Any) -> dict[str, Any]:
+    return {name: getattr(call, name) for name in CALL_FIELDS}
+
+
+def row_view(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ROW_FIELDS} | {"stints": stints_view(row)}
+
+
+def stints_view(row: Any) -> list[Any]:
+    return [(stint.joined_at, stint.left_at, stint.reason) for stint in row.stints]
+
+
+def entry_view(entry: Any) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in ENTRY_FIELDS}
+
+
+def state_view(state: Any) -> dict[str, Any]:
+    """A CallState of the store's."""
+    people = {
+        row.party: (row.status, stints_view(row), as_flags(row.flags))
+        for row in state.participants.values()
+    }
+    return people | {"call": (state.status, state.mode, state.peak)}
+
+
+def as_flags(given: Any) -> dict[str, bool]:
+    if isinstance(given, dict):
+        return given
+    return {name: getattr(given, name) for name in ("audio", "video", "screen")}
+
+
+def past_view(state: Replayed) -> dict[str, Any]:
+    people: dict[Any, Any] = {
+        party: (row.status, stints_view(row), flags(row))
+        for party, row in state.participants.items()
+    }
+    return people | {"call": (state.status, state.mode, state.peak)}
+
+
+def same(what: str, store: Any, model: Any) -> None:
+    """Fail with the fields that differ, not with two pages of rows."""
+    if isinstance(store, dict) and isinstance(model, dict) and store.keys() == model.keys():
+        model = {key: value for key, value in model.items() if store[key] != value}
+        store = {key: store[key] for key in model}
+    assert store == model, f"{what}:\n  store {store!r}\n  model {model!r}"
+
+
+def same_events(store: list[Any], model: list[Any]) -> None:
+    """Rows lost in one change may be told in any order; all else is compared as it stands."""
+    same("events' seq", [event.seq for event in store], list(range(1, len(store) + 1)))
+    same("events", list(map(short, in_order(store))), list(map(short, in_order(model))))
+    for theirs, ours in zip(in_order(store), in_order(model), strict=True):
+        if ours.party is not None:
+            same(f"whom {ours.type} is about", theirs.party, ours.party)
+        if ours.type == "media.changed":
+            told = {key: value for key, value in ours.data.items() if key in theirs.data}
+            same("data of media.changed", theirs.data, told)
+        elif ours.data is not None:
+            told = {key: value for key, value in theirs.data.items() if key in ours.data}
+            same(f"data of {ours.type}", told, ours.data)
+
+
+def short(event: Any) -> tuple[str, datetime]:
+    return event.type, event.at
+
+
+def in_order(events: list[Any]) -> list[Any]:
+    """Neighbours of type participant.lost at one time, by party."""
+    ordered: list[Any] = []
+    for (type, _), group in itertools.groupby(events, key=short):
+        together = list(group)
+        if type == "participant.lost":
+            together.sort(key=lambda event: event.party.ref)
+        ordered += together
+    return ordered
+
+
+# -- the machine ----------------------------------------------------------------------------------
+
+parties = st.sampled_from(PARTIES)
+who = st.integers(0, len(PARTIES) - 1)
+"""0 is the initiator of the call, then come its invitees, then the others."""
+which = st.sampled_from([0] * 9 + [1] * 3 + ["first", "unknown"])
+"""The latest call of a conversation; the first of all, mostly ended by then; one nobody knows."""
+flag = st.sampled_from([UNSET, True, False])
+media_id = st.sampled_from([UNSET, None, "one", "two"])
+joins = st.fixed_dictionaries(
+    {},
+    optional={
+        "answer": st.booleans(),
+        "audio": st.booleans(),
+        "video": st.sampled_from([None, True, False]),
+        "screen": st.booleans(),
+    },
+)
+starts = st.fixed_dictionaries(
+    {
+        "invite": st.lists(parties, max_size=4),
+        "max_participants": st.integers(2, 4),
+        "ring_seconds": st.sampled_from([60, 5, 30, 600, 3600]),
+    },
+    optional={
+        "type": st.sampled_from(["audio", "video"]),
+        "sfu": st.sampled_from([True, True, False]),
+        "end_when": st.sampled_from([None, "alone", "empty"]),
+        "call_id": st.integers(1, 4).map(chosen_id),
+    },
+)
+answers: st.SearchStrategy[list[int]] = st.lists(who, max_size=3, unique=True)
+nothing = st.just(Options())
+deeds = {
+    "join": st.sampled_from([{}, {"answer": False}]).map(Options) | joins,
+    "leave": nothing,
+    "connected": nothing,
+    "decline": nothing,
+    "failed": nothing,
+    "cancel": nothing,
+    "heartbeat": nothing,
+    "set_media": st.fixed_dictionaries({"audio": flag, "video": flag, "screen": flag}),
+    "set_transports": st.fixed_dictionaries(
+        {
+            "send_transport_id": media_id,
+            "recv_transport_id": media_id,
+            "audio_producer_id": media_id,
+            "video_producer_id": media_id,
+        }
+    ),
+}
+often = ["join"] * 4 + ["leave", "connected", "decline", "decline"] * 2
+what = st.sampled_from([*often, *deeds]).flatmap(lambda name: st.tuples(st.just(name), deeds[name]))
+"""What a party does: the name of the command and its options."""
+early: st.SearchStrategy[tuple[str, Options]] = st.just(("join", {"answer": False}))
+hours = st.lists(
+    st.tuples(
+        st.sampled_from([40, 30, 60, 29.999, 59.999, 70, 120, 120.001]),
+        st.lists(who, max_size=2, unique=True),
+        st.sampled_from(["sweep", "sweep", "sweep", "start", "expire", "nothing"]),
+    ),
+    min_size=1,
+    max_size=5,
+)
+"""How long, who gives a sign of life at the end of it, and what looks for the lost."""
+
+
+class CallsMachine(RuleBasedStateMachine):
+    """The store of `fresh_url()` against the plain model. Subclasses set `fresh_url`."""
+
+    fresh_url: ClassVar[Callable[[], str]]
+    recordings: ClassVar[str | None] = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.clock = FakeClock()
+        self.latest: dict[str, str] = {}
+        self.late = 0
+        self.again: Command | None = None
+        self.model = PlainModel()
+        self.opened: Any = None
+        self.calls: Any = None
+
+    @initialize(
+        liveness=st.sampled_from([60, 60, 120, 0]), options=starts, answers=answers | st.just([])
+    )
+    def open(self, liveness: int, options: Options, answers: list[int]) -> None:
+        self.model = PlainModel(liveness_seconds=liveness)
+        self.opened = open_calls(
+            type(self).fresh_url(),
+            recordings=self.recordings,
+            settings={"liveness_seconds": liveness},
+            clock=self.now,
+            new_id=fake_ids(),
+        )
+        self.calls = self.run(self.opened.__aenter__())
+        self.start_call(CONVERSATIONS[0], PARTIES[0], options, answers)
+
+    def teardown(self) -> None:
+        try:
+            if self.calls is not None:
+                self.check_everything()
+        finally:
+            if self.calls is not None:
+                self.run(self.opened.__aexit__(None, None, None))
+            self.runner.close()
+
+    # -- rules: time --
+
+    @rule(seconds=st.sampled_from(STEPS))
+    def time_passes(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    @rule(which=which, hours=hours)
+    def long_time_passes(self, which: Any, hours: list[tuple[float, list[int], str]]) -> None:
+        """Long enough for the silent to be lost, while some give signs of life."""
+        for seconds, awake, then in hours:
+            self.clock.advance(seconds)
+            for one in awake:
+                self.of_a_party(which, one, "heartbeat", {})
+            if then == "start":
+                call = self.model.calls[self.pick(0)]
+                self.do(Command("start", (call.conversation_id, PARTIES[1])))
+            elif then == "expire":
+                self.of_the_call(which, "expire")
+            elif then == "sweep":
+                self.do(Command("sweep"))
+
+    @rule(seconds=st.sampled_from([None, None, None, 0, 30, 60, 120, -20]))
+    def sweep(self, seconds: int | None) -> None:
+        now = None if seconds is None else self.clock() + timedelta(seconds=seconds)
+        self.do(Command("sweep", (), {} if now is None else {"now": now}))
+
+    # -- rules: commands --
+
+    @rule(
+        conversation=st.sampled_from(CONVERSATIONS),
+        initiator=parties,
+        options=starts,
+        answers=answers | st.just([]),
+    )
+    def start_call(
+        self, conversation: str, initiator: Party, options: Options, answers: list[int]
+    ) -> None:
+        started = self.do(Command("start", (conversation, initiator), options))
+        for one in answers if isinstance(started, Call) else []:
+            self.do(Command("join", (started.id, self.party(started.id, one))))
+
+    @rule(which=which, name=st.sampled_from(["ring", "expire"]))
+    def of_the_call(self, which: Any, name: str) -> None:
+        self.do(Command(name, (self.pick(which),)))
+
+    @rule(which=which, one=who, what=what)
+    def somebody(self, which: Any, one: int, what: tuple[str, Options]) -> None:
+        self.of_a_party(which, one, *what)
+
+    @rule(which=which, one=who, deeds=st.lists(what, min_size=2, max_size=5))
+    def one_keeps_at_it(self, which: Any, one: int, deeds: list[tuple[str, Options]]) -> None:
+        for deed in deeds:
+            self.of_a_party(which, one, *deed)
+
+    @rule(which=which, what=what)
+    def everybody(self, which: Any, what: tuple[str, Options]) -> None:
+        for one in range(len(PARTIES)):
+            self.of_a_party(which, one, *what)
+
+    @rule(
+        which=which,
+        one=who,
+        first=st.just(("leave", {})) | early | what,
+        others=st.none() | what,
+        seconds=st.sampled_from([0, 1, 9.999, 10, 30, 60]),
+        then=st.just(("join", {})) | early | st.just(("connected", {})) | what,
+    )
+    def meanwhile(
+        self,
+        which: Any,
+        one: int,
+        first: tuple[str, Options],
+        others: tuple[str, Options] | None,
+        seconds: float,
+        then: tuple[str, Options],
+    ) -> None:
+        """One leaves or waits at the door, the others act, time passes, one acts again."""
+        self.of_a_party(which, one, *first)
+        for other in range(len(PARTIES)) if others else ():
+            if other != one and others is not None:
+                self.of_a_party(which, other, *others)
+        self.clock.advance(seconds)
+        self.of_a_party(which, one, *then)
+
+    @rule(
+        which=which,
+        one=st.none() | who,
+        reason=st.sampled_from(["normal", "normal", "forced", "error"]),
+    )
+    def end(self, which: Any, one: int | None, reason: str) -> None:
+        call_id = self.pick(which)
+        by = None if one is None else self.party(call_id, one)
+        self.do(Command("end", (call_id,), {"by": by, "reason": reason}))
+
+    @rule(which=which, router=st.sampled_from(["r1", "r2"]))
+    def set_router(self, which: Any, router: str) -> None:
+        options = {"router_id": router, "rtp_capabilities": {"codecs": [router]}}
+        self.do(Command("set_router", (self.pick(which),), options))
+
+    @rule()
+    def the_same_again(self) -> None:
+        assert self.again is not None
+        self.do(self.again)
+
+    @rule(which=which, one=who, others=st.permutations(range(len(PARTIES))), n=st.integers(2, 3))
+    def at_once(self, which: Any, one: int, others: list[int], n: int) -> None:
+        """Several join while one leaves: the outcome is that of one order of the four."""
+        call_id = self.pick(which)
+        race = [Command("join", (call_id, self.party(call_id, other))) for other in others[:n]]
+        self.race([*race, Command("leave", (call_id, self.party(call_id, one)))])
+
+    # -- rules: reading --
+
+    @rule(which=which, seconds=st.sampled_from([0, 1, 5, 10, 30, 60, 200]))
+    def look_back(self, which: Any, seconds: int) -> None:
+        """What the events say of the past is what the rows were."""
+        call_id, at = self.pick(which), self.clock() - timedelta(seconds=seconds)
+        try:
+            model = past_view(self.model.state_at(call_id, at))
+        except NotFound as error:
+            same("state_at", self.attempt(self.calls.state_at(call_id, at)), result_view(error))
+        else:
+            same("state_at", state_view(self.run(self.calls.state_at(call_id, at))), model)
+
+    @invariant()
+    def seats_suffice(self) -> None:
+        for call in self.model.calls.values():
+            assert call.live_count <= call.max_participants
+
+    # -- running and comparing --
+
+    def now(self) -> datetime:
+        return self.clock() + LATE
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    def attempt(self, work: Coroutine[Any, Any, Any]) -> Any:
+        try:
+            return self.run(work)
+        except CallstoreError as error:
+            return result_view(error)
+
+    def pick(self, which: Any) -> str:
+        if which == "unknown":
+            return UNKNOWN
+        if which == "first":
+            return next(iter(self.model.calls))
+        self.begin_anew(CONVERSATIONS[which])
+        return self.latest[CONVERSATIONS[which]]
+
+    def begin_anew(self, conversation_id: str) -> None:
+        """After a few commands on an ended call, or before the first one."""
+        call = self.model.calls.get(self.latest.get(conversation_id, UNKNOWN))
+        if call is not None and not call.live:
+            self.late += 1
+        if call is None or self.late > 4:
+            self.late = 0
+            self.start_call(conversation_id, PARTIES[0], {"invite": PARTIES[1:3]}, [])
+
+    def party(self, call_id: str, one: int) -> Party:
+        call = self.model.calls.get(call_id)
+        its: list[Party] = [] if call is None else list(call.log)
+        return list(dict.fromkeys([*its, *PARTIES]))[one]
+
+    def of_a_party(self, which: Any, one: int, name: str, options: Options) -> None:
+        call_id = self.pick(which)
+        self.do(Command(name, (call_id, self.party(call_id, one)), options))
+
+    def do(self, command: Command) -> Any:
+        self.again = command
+        before = {call.id: call.version for call in self.model.calls.values()}
+        store = self.run(command.on_store(self.calls))
+        model = command.on_model(self.model, self.now(), store)
+        same(f"what {command.name} gave", result_view(store), result_view(model))
+        self.check_changed(before, command)
+        return model
+
+    def check_changed(self, before: dict[str, int], command: Command) -> None:
+        for call in self.model.calls.values():
+            if before.get(call.id) != call.version or call.id in command.args:
+                self.latest[call.conversation_id] = self.newest(call.conversation_id)
+                self.check_call(call)
+
+    def newest(self, conversation_id: str) -> str:
+        its = [c.id for c in self.model.calls.values() if c.conversation_id == conversation_id]
+        return its[-1]
+
+    def race(self, commands: list[Command]) -> None:
+        """Run them at once; one order of them must explain all that came of it."""
+
+        async def together() -> list[Any]:
+            return await asyncio.gather(*(command.on_store(self.calls) for command in commands))
+
+        store = [result_view(result) for result in self.run(together())]
+        call_id = commands[0].args[0]
+        rows = self.read(call_id)
+        for order in itertools.permutations(range(len(commands))):
+            model = deepcopy(self.model)
+            results: dict[int, Any] = {}
+            for index in order:
+                given = commands[index].on_model(model, self.now(), None)
+                results[index] = deepcopy(result_view(given))
+            explained = [results[index] for index in range(len(commands))] == store
+            if explained and rows == model_rows(model.calls.get(call_id)):
+                self.model = model
+                self.check_changed({}, commands[0])
+                return
+        raise AssertionError(f"no order of {commands} explains {store}")
+
+    def read(self, call_id: str) -> Any:
+        try:
+            call = self.run(self.calls.get(call_id))
+        except NotFound:
+            return None
+        return call_view(call), {row.party: row_view(row) for row in call.participants}
+
+    def check_call(self, call: Call) -> None:
+        """Rows, events, counts and what they say of each other."""
+        session, rows = self.read(call.id)
+        model_session, model_people = model_rows(call)
+        events = self.run(self.calls.timeline(call.id))
+        same_events(events, call.events)
+        same("call", session, model_session)
+        same("participants", set(rows), set(model_people))
+        for party, row in rows.items():
+            same(f"participant {party.ref}", row, model_people[party])
+        ended = [event.type for event in events].count("call.ended")
+        same("call.ended events", ended, 0 if call.live else 1)
+        replayed = self.run(self.calls.state_at(call.id, call.last_event_at))
+        same("replay", state_view(replayed), past_view(call.past[-1]))
+
+    def check_everything(self) -> None:
+        for call in self.model.calls.values():
+            self.check_call(call)
+        for conversation_id in CONVERSATIONS:
+            self.check_conversation(conversation_id)
+        for party in PARTIES:
+            self.check_log(party)
+            self.check_current(party)
+
+    def check_conversation(self, conversation_id: str) -> None:
+        live = self.run(self.calls.live_in(conversation_id))
+        model = self.model.live_in(conversation_id)
+        same("live_in", live and live.id, model and model.id)
+        page = self.run(self.calls.history(conversation_id, limit=100))
+        its = [c for c in self.model.calls.values() if c.conversation_id == conversation_id]
+        its.sort(key=lambda call: (call.created_at, call.id), reverse=True)
+        same("history", [call.id for call in page.items], [call.id for call in its])
+
+    def check_log(self, party: Party) -> None:
+        page = self.run(self.calls.log(party, limit=100))
+        entries = {entry.call_session_id: entry_view(entry) for entry in page.items}
+        its = {c.id: entry_view(c.log[party]) for c in self.model.calls.values() if party in c.log}
+        same(f"calls in the log of {party.ref}", set(entries), set(its))
+        for call_id, entry in entries.items():
+            same(f"log entry of {party.ref}", entry, its[call_id])
+        order = [(entry.created_at, entry.id) for entry in page.items]
+        same("order of the log", order, sorted(order, reverse=True))
+
+    def check_current(self, party: Party) -> None:
+        current = self.run(self.calls.current(party))
+        its = self.model.current(party)
+        latest: list[str | None] = [c.id for c in its if joined(c, party) == joined(its[-1], party)]
+        assert (current and current.id) in (latest or [None]), f"current of {party.ref}"
+
+
+def joined(call: Call, party: Party) -> datetime:
+    return call.rows[party].stints[-1].joined_at
+
+
+def model_rows(call: Call | None) -> Any:
+    if call is None:
+        return None
+    return call_view(call), {party: row_view(row) for party, row in call.rows.items()}
+
+
+def calls_machine(
+    fresh_url: Callable[[], str], *, recordings: str | None = None
+) -> type[CallsMachine]:
+    """The machine on stores of one kind. Every URL that `fresh_url` gives is an empty store's."""
+    members = {"fresh_url": staticmethod(fresh_url), "recordings": recordings}
+    return type("CallsMachine", (CallsMachine,), members)
+
+
+def check_calls(
+    fresh_url: Callable[[], str], profile: Profile = QUICK, *, recordings: str | None = None
+) -> None:
+    """Run the machine; AssertionError with the shortest life that shows a difference."""
+    machine = calls_machine(fresh_url, recordings=recordings)
+    run_state_machine_as_test(machine, settings=profile.settings())
+
+
+def calls_test(
+    fresh_url: Callable[[], str], profile: Profile = QUICK, *, recordings: str | None = None
+) -> type[TestCase]:
+    """The same as a test class."""
+    test: type[TestCase] = calls_machine(fresh_url, recordings=recordings).TestCase
+    test.settings = profile.settings()  # type: ignore[attr-defined]
+    return test

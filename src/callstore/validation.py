@@ -1,0 +1,255 @@
+"""The one door for outside data: every argument is checked, every wrong one is reported.
+
+`check(Command, name=value, …)` gives the command or raises `Invalid` with a JSON pointer and a
+message for each wrong field. Types that callstore has an opinion on have a parser of their own
+below; all others go through `msgspec.convert`.
+"""
+
+import base64
+import binascii
+import math
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_args
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType, ValidationError
+
+from callstore.calls.model import CallSettings, DeviceInfo, Guest, Label, Party, User
+from callstore.errors import Invalid
+from callstore.ids import Id, parse_id
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+JSON_BYTES = 64 * 1024
+JSON_LEVELS = 32
+MAX_INVITES = 10_000
+
+Time = Annotated[datetime, "UTC, whole milliseconds"]
+Json = Annotated[Any, "any JSON value"]
+Invites = Annotated[list[Party], "deduplicated by start"]
+Cursor = Annotated[tuple[datetime, str], "opaque: the last row of a page, by (createdAt, id)"]
+Limit = Annotated[int, Meta(ge=1, le=100)]
+Offset = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+Ids = Annotated[list[str], "a set of call ids"]
+
+S = TypeVar("S", bound=Struct)
+
+
+class FieldError(ValueError):
+    """A wrong part of a field: where in it, as a JSON pointer, and what."""
+
+    def __init__(self, pointer: str, message: str) -> None:
+        super().__init__(message)
+        self.pointer = pointer
+
+
+def check(kind: type[S], /, **values: Any) -> S:
+    """`kind` made of `values`; Invalid names every field that is wrong."""
+    wrong: list[tuple[str, str]] = []
+    parsed: dict[str, Any] = {}
+    for name, parse in _parsers(kind):
+        if name not in values:
+            continue
+        try:
+            parsed[name] = parse(values[name])
+        except FieldError as error:
+            wrong.append((f"/{name}{error.pointer}", str(error)))
+        except (ValueError, RecursionError) as error:
+            wrong.append((f"/{name}", str(error)))
+    if wrong:
+        raise Invalid(wrong)
+    return kind(**parsed)
+
+
+@cache
+def _parsers(kind: type[Struct]) -> list[tuple[str, Callable[[Any], Any]]]:
+    return [(field.name, _parser(field.type)) for field in msgspec.structs.fields(kind)]
+
+
+def _parser(annotation: Any) -> Callable[[Any], Any]:
+    if annotation in _PARSERS:
+        return _PARSERS[annotation]
+    options = get_args(annotation)
+    if options and (type(None) in options or UnsetType in options):
+        absent = tuple(a for a in (None, UNSET) if type(a) in options)
+        rest = [o for o in options if o not in (type(None), UnsetType)]
+        inner = _parser(_union(rest))
+        return lambda value: value if any(value is a for a in absent) else inner(value)
+    return lambda value: _convert(value, annotation)
+
+
+def _union(options: list[Any]) -> Any:
+    union = options[0]
+    for option in options[1:]:
+        union = union | option
+    return union
+
+
+_PATH = re.compile(r" - at `\$(.*)`$")
+
+
+def _convert(value: Any, annotation: Any) -> Any:
+    try:
+        converted = msgspec.convert(value, annotation)
+    except ValidationError as error:
+        message = str(error)
+        at = _PATH.search(message)
+        pointer = re.sub(r"\[(\d+)\]|\.", lambda m: f"/{m[1] or ''}", at[1]) if at else ""
+        message = message[: at.start()] if at else message
+        raise FieldError(pointer.replace("[...]", ""), message[:1].lower() + message[1:]) from None
+    if isinstance(converted, str):
+        encodable(converted)
+    return converted
+
+
+def encodable(text: str) -> str:
+    """ValueError for a lone surrogate: no store can keep it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be valid Unicode text") from None
+    return text
+
+
+def party(value: object) -> Party:
+    if not isinstance(value, (User, Guest)):
+        raise ValueError("must be User(id) or Guest(id)")
+    try:
+        id = parse_id(value.id)
+    except ValueError as error:
+        raise FieldError("/id", str(error)) from None
+    return value if id == value.id else type(value)(id)
+
+
+def _each(values: object, parse: Callable[[Any], Any], most: int | None = None) -> list[Any]:
+    if isinstance(values, (str, bytes, dict, Struct)) or not isinstance(values, Iterable):
+        raise ValueError("must be a list")
+    listed = list(values)
+    if most is not None and len(listed) > most:
+        raise ValueError(f"must have at most {most} entries")
+    parsed = []
+    for index, value in enumerate(listed):
+        try:
+            parsed.append(parse(value))
+        except ValueError as error:
+            inner = error.pointer if isinstance(error, FieldError) else ""
+            raise FieldError(f"/{index}{inner}", str(error)) from None
+    return parsed
+
+
+def time(value: object) -> datetime:
+    """An aware datetime in range, as UTC in whole milliseconds."""
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise ValueError("must be a datetime with a time zone")
+    try:
+        utc = value.astimezone(UTC)
+    except OverflowError:
+        utc = datetime.min.replace(tzinfo=UTC)
+    if not EARLIEST <= utc <= LATEST:
+        raise ValueError("must be a time from 2000-01-01 to 2100-01-01")
+    return cut(utc)
+
+
+def cut(moment: datetime) -> datetime:
+    """`moment` without what is finer than a millisecond."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def cursor_text(place: tuple[datetime, str]) -> str:
+    at = (place[0] - _EPOCH) // timedelta(milliseconds=1)
+    return base64.urlsafe_b64encode(f"{at}.{place[1]}".encode()).decode()
+
+
+def _cursor(value: object) -> tuple[datetime, str]:
+    try:
+        at, _, id = base64.b64decode(str(value), b"-_", validate=True).decode().partition(".")
+        return time(_EPOCH + timedelta(milliseconds=int(at))), parse_id(id)
+    except (ValueError, OverflowError, binascii.Error):
+        raise ValueError("must be the `next` of a page") from None
+
+
+def json_value(value: object) -> Any:
+    """A JSON value up to 64 KiB and 32 levels, as plain dicts, lists and scalars."""
+    _check_json(value, JSON_LEVELS)
+    if len(msgspec.json.encode(value)) > JSON_BYTES:
+        raise ValueError(f"must be at most {JSON_BYTES} bytes of JSON")
+    return value
+
+
+def _check_json(value: object, levels: int) -> None:
+    if levels < 0:
+        raise ValueError(f"must be at most {JSON_LEVELS} levels deep")
+    if value is None or isinstance(value, bool):
+        return
+    if isinstance(value, str):
+        encodable(value)
+    elif isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise ValueError("numbers must fit in 64 bits")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError("numbers must be finite")
+    elif type(value) is dict:
+        for key, item in value.items():
+            if not isinstance(key, str) or "\0" in key:
+                raise ValueError("keys must be strings without NUL")
+            encodable(key)
+            _check_json(item, levels - 1)
+    elif type(value) is list:
+        for item in value:
+            _check_json(item, levels - 1)
+    else:
+        raise ValueError("must be a JSON value")
+
+
+def _label(value: object) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= 255:
+        raise ValueError("must be a string of 1 to 255 characters")
+    if any(ord(c) < 0x20 or 0x7F <= ord(c) <= 0x9F for c in value):
+        raise ValueError("must have no control characters")
+    return encodable(value)
+
+
+def _struct(kind: type[S]) -> Callable[[Any], S]:
+    """A Struct from a mapping with the outside's camelCase names, or from one of its own kind."""
+    outside = {f.encode_name: _parser(f.type) for f in msgspec.structs.fields(kind)}
+
+    def parse(value: object) -> S:
+        given = msgspec.to_builtins(value) if isinstance(value, kind) else value
+        if not isinstance(given, dict):
+            raise ValueError("must be an object")
+        for name, item in given.items():
+            if name not in outside:
+                raise FieldError(_step(name), f"is not one of {', '.join(outside)}")
+            try:
+                outside[name](item)
+            except ValueError as error:
+                raise FieldError(_step(name), str(error)) from None
+        return msgspec.convert(given, kind)
+
+    return parse
+
+
+def _step(name: object) -> str:
+    escaped = str(name)[:50].replace("~", "~0").replace("/", "~1")
+    return "/" + escaped.encode("utf-8", "replace").decode()
+
+
+_PARSERS: dict[Any, Callable[[Any], Any]] = {
+    Id: parse_id,
+    Party: party,
+    Invites: lambda value: _each(value, party, MAX_INVITES),
+    Ids: lambda value: _each(value, parse_id),
+    Time: time,
+    Json: json_value,
+    Cursor: _cursor,
+    Label: _label,
+}
+_PARSERS[DeviceInfo] = _struct(DeviceInfo)
+_PARSERS[CallSettings] = _struct(CallSettings)
