@@ -30,6 +30,7 @@ async def open_calls(
     clock: Callable[[], datetime] | None = None,
     new_id: Callable[[], str] | None = None,
     describe: Describe | None = None,
+    check_schema: bool = True,
 ) -> AsyncIterator[Calls]:
     """The calls of the store at a URL: `sqlite:///path`, `memory:`, or a scheme that an installed
     package serves (entry point group `callstore.stores`). None: `CALLSTORE_STORE`, else
@@ -39,12 +40,17 @@ async def open_calls(
     with SchemaMismatch unless the settings say `auto_migrate`. `clock` gives aware UTC datetimes,
     `new_id` ids of 24 hex digits. `recordings` is the URL of the object storage, None
     `CALLSTORE_RECORDINGS`, else a folder beside the database; nothing is recorded yet.
+    `check_schema=False` opens a database of whatever schema, for `calls.schema` and nothing else.
     """
+    if recordings is not None and not isinstance(recordings, str):
+        raise Invalid.field("/recordings", "must be a URL")
     chosen = load_settings(settings)
     ids, now = new_id or id_maker(), clock or (lambda: datetime.now(UTC))
     opened = _open_store(store or os.environ.get("CALLSTORE_STORE") or DEFAULT_STORE, chosen)
     try:
-        await _prepare(opened, chosen, now)
+        if check_schema:
+            await _prepare(opened, chosen, now)
+        opened.ready()
         rules = Rules(
             clock=now,
             new_id=ids,
@@ -69,7 +75,7 @@ def _open_store(url: object, settings: Settings) -> Store:
         from callstore.stores.sqlite.store import SqliteStore
 
         path = None if url == "memory:" else Path(rest[3:])
-        return SqliteStore(path, timeout=settings.command_deadline)
+        return SqliteStore(path, patience=settings.command_deadline)
     if scheme == "sqlite":
         raise Invalid.field("/store", "must be sqlite:///path, with three slashes")
     from importlib.metadata import entry_points
@@ -91,4 +97,10 @@ async def _prepare(store: Store, settings: Settings, now: Callable[[], datetime]
                 " run `callstore schema up`, or set auto_migrate"
             )
         await store.migrate(STEPS, now)
-    store.ready()
+    if missing := await store.missing_indexes():
+        if not settings.auto_migrate:
+            raise SchemaMismatch(
+                f"a bulk load was interrupted, and indexes are missing ({', '.join(missing)}):"
+                " run `callstore schema up`"
+            )
+        await store.build_indexes()

@@ -185,17 +185,7 @@ def json_value(value: object) -> Any:
 def _check_json(value: object, levels: int) -> None:
     if levels < 0:
         raise ValueError(f"must be at most {JSON_LEVELS} levels deep")
-    if value is None or isinstance(value, bool):
-        return
-    if isinstance(value, str):
-        encodable(value)
-    elif isinstance(value, int):
-        if not -(2**63) <= value < 2**63:
-            raise ValueError("numbers must fit in 64 bits")
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError("numbers must be finite")
-    elif type(value) is dict:
+    if type(value) is dict:
         for key, item in value.items():
             if not isinstance(key, str) or "\0" in key:
                 raise ValueError("keys must be strings without NUL")
@@ -205,7 +195,23 @@ def _check_json(value: object, levels: int) -> None:
         for item in value:
             _check_json(item, levels - 1)
     else:
-        raise ValueError("must be a JSON value")
+        _check_scalar(value)
+
+
+def _check_scalar(value: object) -> None:
+    match value:
+        case None | bool():
+            pass
+        case str():
+            encodable(value)
+        case int():
+            if not -(2**63) <= value < 2**63:
+                raise ValueError("numbers must fit in 64 bits")
+        case float():
+            if not math.isfinite(value):
+                raise ValueError("numbers must be finite")
+        case _:
+            raise ValueError("must be a JSON value")
 
 
 def _label(value: object) -> str:

@@ -4,9 +4,9 @@ import inspect
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from callstore.calls import commands
 from callstore.calls.model import (
@@ -29,8 +29,10 @@ from callstore.calls.replay import CallState, replay
 from callstore.errors import NotFound
 from callstore.ids import Id
 from callstore.quality.facade import Quality
+from callstore.retention.doctor import DoctorReport, examine
 from callstore.retention.sweep import SweepReport, sweep
 from callstore.schema.facade import Schema
+from callstore.seeding import SeedReport, seed_store
 from callstore.settings import Settings
 from callstore.stores.group import Group
 from callstore.stores.protocol import HistoryQuery, LogQuery, Store
@@ -40,7 +42,6 @@ Describe = Callable[[list[str]], dict[str, Any] | Awaitable[dict[str, Any]]]
 """Names for ids: given "u:…", "g:…" and "c:…" (conversation) refs, whatever the host shows."""
 
 Device = dict[str, str | None]
-T = TypeVar("T")
 
 
 class _OfCall(Struct, frozen=True, kw_only=True):
@@ -65,6 +66,12 @@ class _Timeline(Struct, frozen=True, kw_only=True):
 class _StateAt(Struct, frozen=True, kw_only=True):
     call_id: Id
     at: Time
+
+
+class _Seed(Struct, frozen=True, kw_only=True):
+    count: Annotated[int, Meta(ge=1, le=100_000_000)]
+    seed: int
+    until: Time | None
 
 
 class _Sweep(Struct, frozen=True, kw_only=True):
@@ -119,7 +126,7 @@ class Calls:
         any other call of that id is a Conflict. `end_when`: `alone` ends the call when one is left
         (the default for one invitee), `empty` when nobody is.
         """
-        return await self._submit(
+        return await self._changed(
             commands.Start,
             conversation_id=conversation_id,
             initiator=initiator,
@@ -135,7 +142,7 @@ class Calls:
 
     async def ring(self, call_id: str) -> Call:
         """A device of somebody invited was reached."""
-        return await self._submit(commands.Ring, call_id=call_id)
+        return await self._changed(commands.Ring, call_id=call_id)
 
     async def join(
         self,
@@ -153,7 +160,7 @@ class Calls:
         `answer=False`: the device of somebody invited is up, but they have not answered: no seat.
         `video` None is as the call's type. `mode_switch` is None or ("p2p", "sfu").
         """
-        return await self._submit(
+        joined: Joined = await self._submit(
             commands.Join,
             call_id=call_id,
             party=party,
@@ -163,26 +170,27 @@ class Calls:
             video=video,
             screen=screen,
         )
+        return joined
 
     async def connected(self, call_id: str, party: Party) -> Call:
         """Media flows. By somebody who had not answered yet, it is also their answer."""
-        return await self._submit(commands.Connected, call_id=call_id, party=party)
+        return await self._changed(commands.Connected, call_id=call_id, party=party)
 
     async def failed(self, call_id: str, party: Party) -> Call:
         """The party's connection failed; they may join again while the call lives."""
-        return await self._submit(commands.Failed, call_id=call_id, party=party)
+        return await self._changed(commands.Failed, call_id=call_id, party=party)
 
     async def leave(self, call_id: str, party: Party) -> Call:
         """Unchanged where the party is not in the call."""
-        return await self._submit(commands.Leave, call_id=call_id, party=party)
+        return await self._changed(commands.Leave, call_id=call_id, party=party)
 
     async def decline(self, call_id: str, party: Party) -> Call:
         """Only somebody invited who has not answered; the last decline ends the call."""
-        return await self._submit(commands.Decline, call_id=call_id, party=party)
+        return await self._changed(commands.Decline, call_id=call_id, party=party)
 
     async def cancel(self, call_id: str, by: Party) -> Call:
         """The initiator gives up before anybody has answered."""
-        return await self._submit(commands.Cancel, call_id=call_id, by=by)
+        return await self._changed(commands.Cancel, call_id=call_id, by=by)
 
     async def end(
         self,
@@ -192,10 +200,11 @@ class Calls:
         reason: Literal["normal", "forced", "error"] = "normal",
     ) -> Call:
         """Ends the call for everyone; `by` None is the host. An ended call is returned as it is."""
-        return await self._submit(commands.End, call_id=call_id, by=by, reason=reason)
+        return await self._changed(commands.End, call_id=call_id, by=by, reason=reason)
 
     async def expire(self, call_id: str) -> Call:
         """Does to one call what a sweep would."""
+        call: Call
         call, _ = await self._submit(commands.Expire, call_id=call_id)
         return call
 
@@ -215,7 +224,7 @@ class Calls:
         screen: bool | UnsetType = UNSET,
     ) -> Participant:
         """UNSET leaves a flag as it is."""
-        return await self._submit(
+        row: Participant = await self._submit(
             commands.SetMedia,
             call_id=call_id,
             party=party,
@@ -223,6 +232,7 @@ class Calls:
             video=video,
             screen=screen,
         )
+        return row
 
     async def set_transports(
         self,
@@ -235,7 +245,7 @@ class Calls:
         video_producer_id: str | None | UnsetType = UNSET,
     ) -> Participant:
         """UNSET leaves an id as it is, None clears it."""
-        return await self._submit(
+        row: Participant = await self._submit(
             commands.SetTransports,
             call_id=call_id,
             party=party,
@@ -244,6 +254,7 @@ class Calls:
             audio_producer_id=audio_producer_id,
             video_producer_id=video_producer_id,
         )
+        return row
 
     async def set_router(
         self,
@@ -253,7 +264,7 @@ class Calls:
         rtp_capabilities: Any = UNSET,
     ) -> Call:
         """UNSET leaves a field as it is, None clears it."""
-        return await self._submit(
+        return await self._changed(
             commands.SetRouter,
             call_id=call_id,
             router_id=router_id,
@@ -396,10 +407,50 @@ class Calls:
             pinned=asked.now is not None,
         )
 
+    async def doctor(
+        self, *, fix: bool = False, progress: Callable[[int], object] | None = None
+    ) -> DoctorReport:
+        """Looks at every row for what other writers or a crash may have left; `fix` mends what can
+        be. `progress` is told how many calls were looked at since it was last told."""
+        return await examine(
+            self._store,
+            self._group,
+            now=self._now(),
+            liveness=self._settings.liveness,
+            fix=fix,
+            progress=progress or (lambda _: None),
+        )
+
+    async def seed(
+        self,
+        count: int,
+        *,
+        seed: int = 1,
+        until: datetime | None = None,
+        progress: Callable[[int], object] = lambda _: None,
+    ) -> SeedReport:
+        """Writes `count` realistic ended calls of the 80 days before `until` (None: the last
+        midnight, UTC). The same `seed` and `until` give the same calls; memory stays as it is.
+        `progress` is told how many more calls were written. Conflict if they are there already."""
+        asked = check(_Seed, count=count, seed=seed, until=until)
+        midnight = self._now().replace(hour=0, minute=0, second=0, microsecond=0)
+        return await seed_store(
+            self._store,
+            self._settings,
+            count=asked.count,
+            seed=asked.seed,
+            until=asked.until or midnight,
+            progress=progress,
+        )
+
     # -- inside
 
     async def _submit(self, command: type[commands.Command], **arguments: Any) -> Any:
         return await self._group.submit(check(command, **arguments))
+
+    async def _changed(self, command: type[commands.Command], **arguments: Any) -> Call:
+        call: Call = await self._submit(command, **arguments)
+        return call
 
     async def _found(self, call_id: str) -> Call:
         call = await self._store.call(call_id)

@@ -1,16 +1,15 @@
 """A participant's course through a call: samples -> steps -> windows, and the issues on the way."""
 
-import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from callstore.quality import score, terms
-from callstore.quality.episodes import issue, to_time
+from callstore.quality.episodes import to_time
 from callstore.quality.issues import Detector, Finished, Media, close, observe, skip
 from callstore.quality.lines import LINES, Lines
-from callstore.quality.model import Issue, KindMetrics, KindWindow, Reading, Terms, Window
+from callstore.quality.model import KindWindow, Reading, Terms, Window
 from callstore.quality.presence import Presence, Segment
 from callstore.quality.windows import (
     Flow,
@@ -46,6 +45,7 @@ class Course(Struct):
     sent: int = 0  # bytes of payload
     received: int = 0
     bits: float = 0.0  # received while connected, payload and headers
+    bits_known: bool = False
     connected: float = 0.0  # seconds covered by samples
 
 
@@ -58,7 +58,7 @@ def run(
     timed = in_order(samples)
     usual = usual_spacing([at for at, _ in timed])
     course, steps = Course(samples=len(timed)), list[Step | None]()
-    for (start, before), (end, now) in zip(timed, timed[1:], strict=False):
+    for (start, before), (end, now) in pairwise(timed):
         step = between(start, before, end, now)
         course.sent += step.sent
         course.received += step.received
@@ -109,6 +109,7 @@ def _spread(
         for flow in (step.audio, step.video):
             if flow is not None and flow.bytes is not None:
                 course.bits += 8 * share * flow.bytes
+                course.bits_known = True
         if segment.audio or segment.video:
             pane = course.panes.get(index)
             if pane is None:
@@ -150,7 +151,7 @@ def _of_trace(steps: Sequence[Step | None], lines: Lines) -> list[Segment]:
     edges = sorted({edge for span in audio + video for edge in span})
     return [
         Segment(start, end, hears, sees, camera=sees, connected=True, seat=1)
-        for start, end in zip(edges, edges[1:], strict=False)
+        for start, end in pairwise(edges)
         for hears, sees in [(_within(start, audio), _within(start, video))]
     ]
 

@@ -11,7 +11,7 @@ R_DEFAULT = 93.206
 R_FULLBAND = 148.0
 
 
-class Path(Row):
+class Path(Row, frozen=True, kw_only=True):
     """The parameters of G.107 table 3, at their defaults: a line with nothing wrong."""
 
     slr: float = 8  # send, receive and sidetone loudness ratings, dB
@@ -41,7 +41,9 @@ def rating(path: Path) -> float:
     noise = _noise(path)
     ro = 15 - 1.5 * (path.slr + noise)
     impairment = ie_eff(path.ppl, ie=path.ie, bpl=path.bpl, burst_r=path.burst_r)
-    return ro - _simultaneous(path, ro, noise) - _delay(path, ro, noise) - impairment + path.advantage
+    return (
+        ro - _simultaneous(path, ro, noise) - _delay(path, ro, noise) - impairment + path.advantage
+    )
 
 
 def fullband_rating(ta: float, ppl: float, *, ie: float = 0, bpl: float = 20) -> float:
@@ -62,7 +64,7 @@ def idd(ta: float) -> float:
     if ta <= 100:
         return 0.0
     x = math.log2(ta / 100)
-    return 25 * ((1 + x**6) ** (1 / 6) - 3 * (1 + (x / 3) ** 6) ** (1 / 6) + 2)
+    return 25 * (_bend(x, 6) - 3 * _bend(x / 3, 6) + 2)
 
 
 def ie_eff(ppl: float, *, ie: float = 0, bpl: float, burst_r: float = 1) -> float:
@@ -92,6 +94,15 @@ def poor_or_worse(r: float) -> float:
     return 100 * _normal((45 - r) / 16)
 
 
+def _bend(x: float, n: int) -> float:
+    """The curve that the recommendation bends everywhere: 1, then x."""
+    return math.pow(1 + x**n, 1 / n)
+
+
+def _power(db: float) -> float:
+    return math.pow(10, db / 10)
+
+
 def _normal(x: float) -> float:
     return 0.5 * (1 + math.erf(x / math.sqrt(2)))
 
@@ -103,29 +114,29 @@ def _lossy(ppl: float, bpl: float, burst_r: float) -> float:
 def _noise(p: Path) -> float:
     """No: all noise, at the 0 dBr point (clause 7.2)."""
     nos = p.ps - p.slr - p.ds - 100 + 0.004 * (p.ps - p.slr - p.rlr - p.ds - 14) ** 2
-    pre = p.pr + 10 * math.log10(1 + 10 ** ((10 - p.stmr - p.dr) / 10))
+    pre = p.pr + 10 * math.log10(1 + _power(10 - p.stmr - p.dr))
     nor = p.rlr - 121 + pre + 0.008 * (pre - 35) ** 2
     nfo = p.nfor + p.rlr
-    return 10 * math.log10(sum(10 ** (n / 10) for n in (p.nc, nos, nor, nfo)))
+    return 10 * math.log10(sum(_power(n) for n in (p.nc, nos, nor, nfo)))
 
 
 def _simultaneous(p: Path, ro: float, noise: float) -> float:
     """Is: what comes with the voice - loudness, sidetone, quantization (clause 7.3)."""
     x = p.slr + p.rlr + 0.2 * (64 + noise - p.rlr)
-    loudness = 20 * ((1 + (x / 8) ** 8) ** (1 / 8) - x / 8)
+    loudness = 20 * (_bend(x / 8, 8) - x / 8)
     q = 37 - 15 * math.log10(p.qdu)
     g = 1.07 + 0.258 * q + 0.0602 * q**2
     y, z = (ro - 100) / 15 + 46 / 8.4 - g / 9, 46 / 30 - g / 40
-    return loudness + _sidetone(p) + 15 * math.log10(1 + 10**y + 10**z)
+    return loudness + _sidetone(p) + 15 * math.log10(1 + _power(10 * y) + _power(10 * z))
 
 
 def _sidetone(p: Path) -> float:
-    echo = math.exp(-p.t / 4) * 10 ** (-p.telr / 10)
-    s = -10 * math.log10(10 ** (-p.stmr / 10) + echo)
+    echo = math.exp(-p.t / 4) * _power(-p.telr)
+    s = -10 * math.log10(_power(-p.stmr) + echo)
     return (
-        12 * (1 + ((s - 13) / 6) ** 8) ** (1 / 8)
-        - 28 * (1 + ((s + 1) / 19.4) ** 35) ** (1 / 35)
-        - 13 * (1 + ((s - 3) / 33) ** 13) ** (1 / 13)
+        12 * _bend((s - 13) / 6, 8)
+        - 28 * _bend((s + 1) / 19.4, 35)
+        - 13 * _bend((s - 3) / 33, 13)
         + 29
     )
 
@@ -135,6 +146,6 @@ def _delay(p: Path, ro: float, noise: float) -> float:
     terv = p.telr - 40 * math.log10((1 + p.t / 10) / (1 + p.t / 150)) + 6 * math.exp(-0.3 * p.t**2)
     talker = -1.5 * (noise - p.rlr) - (80 + 2.5 * (terv - 14))
     talker = (talker / 2 + math.sqrt(talker**2 / 4 + 100) - 1) * (1 - math.exp(-p.t))
-    listener = ro - 10.5 * (p.wepl + 7) * (p.tr + 1) ** -0.25
+    listener = ro - 10.5 * (p.wepl + 7) * math.pow(p.tr + 1, -0.25)
     listener = listener / 2 + math.sqrt(listener**2 / 4 + 169)
     return talker + listener + idd(p.ta)

@@ -8,7 +8,7 @@ from msgspec import Struct
 from callstore.quality.lines import LINES, Line, Lines
 from callstore.quality.model import Issue, IssueType, Severity
 
-_SEVERITIES: tuple[Severity, ...] = ("minor", "major", "critical")
+SEVERITIES: tuple[Severity, ...] = ("minor", "major", "critical")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -86,7 +86,7 @@ def issue(episode: Episode, type: IssueType, participant_id: str) -> Issue:
         timestamp=to_time(episode.since or 0.0),
         ended_at=None if until is None else to_time(until),
         type=type,
-        severity=_SEVERITIES[max(episode.level, 1) - 1],
+        severity=SEVERITIES[max(episode.level, 1) - 1],
         participant_id=participant_id,
         worst=round(episode.worst, 3),
         samples=episode.samples,

@@ -99,9 +99,7 @@ def close(detector: Detector, lines: Lines = LINES) -> Finished:
     return finished
 
 
-def observe(
-    detector: Detector, step: Step, media: Media | None, lines: Lines = LINES
-) -> Finished:
+def observe(detector: Detector, step: Step, media: Media | None, lines: Lines = LINES) -> Finished:
     """One step, not a gap. Returns the episodes that newer ones of their type have replaced."""
     audio, video, camera = _on(detector, step, media, lines)
     finished: Finished = []

@@ -14,7 +14,7 @@ from callstore.quality.model import IssueType
 SCORER_VERSION = "1"
 
 
-class Line(Row):
+class Line(Row, frozen=True, kw_only=True):
     """The lines of one issue. A value passes a line when it lies beyond it, clear when it does
     not lie beyond `clear`; `below`: low values are the bad ones.
     """
@@ -44,7 +44,7 @@ def _at_once(minor: float, major: float, critical: float, clear: float, tail_s: 
     )
 
 
-class Lines(Row):
+class Lines(Row, frozen=True, kw_only=True):
     """The table. `Lines(bpl=10)` is a scorer for Opus without in-band FEC."""
 
     # Windows
@@ -78,7 +78,9 @@ class Lines(Row):
     reopen_s: float = 15
     few_packets: int = 20  # expected in a sample: loss is judged from here on
     ramp_s: float = 30  # a sender's ramp-up is not a limit
-    bitrate_floor: float = 100_000  # major below it, where at least `bitrate_floor_from` is expected
+    bitrate_floor: float = (
+        100_000  # major below it, where at least `bitrate_floor_from` is expected
+    )
     bitrate_floor_from: float = 300_000
     packet_loss: Line = Line(minor=2, major=5, critical=10, clear=1)
     rtt: Line = Line(minor=300, major=500, critical=800, clear=250)
@@ -125,4 +127,6 @@ def version(lines: Lines) -> str:
     """Of the scorer with these lines: SCORER_VERSION, and a short hash where they are changed."""
     if lines == LINES:
         return SCORER_VERSION
-    return f"{SCORER_VERSION}+{hashlib.blake2s(msgspec.json.encode(lines), digest_size=4).hexdigest()}"
+    return (
+        f"{SCORER_VERSION}+{hashlib.blake2s(msgspec.json.encode(lines), digest_size=4).hexdigest()}"
+    )

@@ -11,7 +11,8 @@ from callstore.calls.model import Participant, Row
 from callstore.errors import CallEnded, InvalidTransition
 from callstore.quality.issues import detect
 from callstore.quality.model import Issue, Reading
-from callstore.quality.report import metrics_between, sample_row
+from callstore.quality.report import sample_row
+from callstore.quality.terms import metrics_between
 
 LATE = timedelta(minutes=5)  # after endedAt: what was under way when the call ended
 METRICS_EVERY = timedelta(seconds=10)

@@ -34,7 +34,7 @@ Amount = Annotated[float, Meta(ge=0)]
 Score = Annotated[float, Meta(ge=0, le=100)]
 
 
-class KindStats(Row, omit_defaults=True):
+class KindStats(Row, frozen=True, kw_only=True, omit_defaults=True):
     """One kind of media in one report. Counters are cumulative and summed over the kind's streams,
     gauges are their mean, frame sizes the largest. The counters received come first, in the order
     that `windows.between` reads them in.
@@ -72,7 +72,7 @@ class KindStats(Row, omit_defaults=True):
     sent_streams: list[str] = []
 
 
-class Reading(Row):
+class Reading(Row, frozen=True, kw_only=True):
     """What is kept of one getStats() report. The fields beside the kinds are the selected
     candidate pair's.
     """
@@ -87,7 +87,7 @@ class Reading(Row):
     available_outgoing_bitrate: Amount | None = None
 
 
-class Sample(Reading, kw_only=True):
+class Sample(Reading, frozen=True, kw_only=True):
     """A CallQualitySample row."""
 
     id: Id
@@ -97,7 +97,7 @@ class Sample(Reading, kw_only=True):
     expires_at: datetime | None = None
 
 
-class Issue(Row):
+class Issue(Row, frozen=True, kw_only=True):
     """An episode. `worst` is in the issue's own unit: % of packets, samples or the window frozen,
     ms (RTT, jitter, time without media or connection), bit/s, frames/s, a score, how many times
     lower than the highest seen (bandwidth_limited), drops in a minute (unstable_connection).
@@ -112,7 +112,7 @@ class Issue(Row):
     samples: int  # over the minor line
 
 
-class Terms(Row, omit_defaults=True):
+class Terms(Row, frozen=True, kw_only=True, omit_defaults=True):
     """What a window's score is the least of."""
 
     net: Score | None = None
@@ -121,7 +121,7 @@ class Terms(Row, omit_defaults=True):
     rate: Score | None = None
 
 
-class KindWindow(Row, omit_defaults=True):
+class KindWindow(Row, frozen=True, kw_only=True, omit_defaults=True):
     """One kind of media in one window."""
 
     packet_loss: float | None = None
@@ -133,7 +133,7 @@ class KindWindow(Row, omit_defaults=True):
     frozen: float | None = None  # % of the time
 
 
-class Window(Row, omit_defaults=True):
+class Window(Row, frozen=True, kw_only=True, omit_defaults=True):
     """A participant's stretch of `window_s`. Loss, jitter and delay are of the kind that speaks."""
 
     start: datetime
@@ -150,7 +150,7 @@ class Window(Row, omit_defaults=True):
     video: KindWindow | None = None
 
 
-class KindMetrics(Row, omit_defaults=True):
+class KindMetrics(Row, frozen=True, kw_only=True, omit_defaults=True):
     """One kind of media as a participant received it over the call."""
 
     avg_packet_loss: float | None = None
@@ -162,7 +162,7 @@ class KindMetrics(Row, omit_defaults=True):
     frozen: float | None = None  # % of the time
 
 
-class ParticipantMetrics(Row):
+class ParticipantMetrics(Row, frozen=True, kw_only=True):
     """What a participant received. avg_* as the document names them."""
 
     participant_id: str
@@ -181,7 +181,7 @@ class ParticipantMetrics(Row):
     issues: list[Issue]
 
 
-class CallMetrics(Row):
+class CallMetrics(Row, frozen=True, kw_only=True):
     """A call's averages: of its participants', weighted by the seconds scored."""
 
     avg_packet_loss: float | None
@@ -190,18 +190,18 @@ class CallMetrics(Row):
     avg_bitrate: float | None
 
 
-class TimelineEntry(Row):
+class TimelineEntry(Row, frozen=True, kw_only=True):
     timestamp: datetime
     event: str
     participant_id: Id | None
 
 
-class ParticipantWindows(Row):
+class ParticipantWindows(Row, frozen=True, kw_only=True):
     participant_id: str
     windows: list[Window]
 
 
-class Analytics(Row):
+class Analytics(Row, frozen=True, kw_only=True):
     """A CallAnalytics row: the analysis of one call."""
 
     id: Id
@@ -224,7 +224,7 @@ class Analytics(Row):
     expires_at: datetime | None = None
 
 
-class TraceParticipant(Row):
+class TraceParticipant(Row, frozen=True, kw_only=True):
     """A peer of a bare trace."""
 
     peer: str
@@ -242,12 +242,10 @@ class TraceParticipant(Row):
     windows: list[Window]
 
 
-class TraceScore(Row):
+class TraceScore(Row, frozen=True, kw_only=True):
     """What `callstore quality score` gives."""
 
     quality_score: Score | None
     label: QualityLabel | None
     participants: list[TraceParticipant]
     scorer_version: str
-
-

@@ -32,7 +32,7 @@ def freeze(share: float | None, lines: Lines = LINES) -> float | None:
     """S_freeze of the share (0-1) of the time the picture stood still."""
     if share is None:
         return None
-    return 100.0 * lines.freeze_factor ** (min(share, 1.0) / lines.freeze_share)
+    return 100.0 * math.pow(lines.freeze_factor, min(share, 1.0) / lines.freeze_share)
 
 
 def fps(expected: float | None, actual: float | None, lines: Lines = LINES) -> float | None:

@@ -1,8 +1,10 @@
 """What a stretch of media is worth: the weakest link of what is known of it."""
 
+from callstore.calls.model import QualityMetrics
 from callstore.quality import score
 from callstore.quality.lines import LINES, Lines
-from callstore.quality.windows import Flow
+from callstore.quality.model import Reading
+from callstore.quality.windows import Flow, between, ms
 
 
 def speaking(audio: Flow | None, video: Flow | None) -> Flow | None:
@@ -38,3 +40,17 @@ def rate(video: Flow | None, lines: Lines = LINES) -> float | None:
     if video is None or lines.expected_bitrate is None:
         return None
     return score.rate(lines.expected_bitrate, video.bitrate, lines)
+
+
+def metrics_between(before: Reading, now: Reading) -> QualityMetrics:
+    """A participant's four live numbers, from two readings in order of time."""
+    step = between(ms(before), before, ms(now), now)
+    flow = speaking(step.audio, step.video)
+    rates = [kind.bitrate for kind in (step.audio, step.video) if kind is not None]
+    known = [rate for rate in rates if rate is not None]
+    return QualityMetrics(
+        packet_loss=flow.loss if flow else None,
+        jitter=flow.jitter if flow else None,
+        rtt=step.rtt,
+        bitrate=sum(known) if known else None,
+    )

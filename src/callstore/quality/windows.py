@@ -5,6 +5,8 @@ its parts, a call's the sum of its windows, and cutting a stretch in two changes
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -17,7 +19,7 @@ _INBOUND = slice(0, 15)  # the counters received, of KindStats
 
 
 class Flow(Struct, gc=False):
-    """Sums over a stretch; None is "not known". Seconds beside a gauge say how long it was known."""
+    """Sums over a stretch; None is "not known". What is `known` of a gauge is in seconds."""
 
     seconds: float = 0.0
     received: float | None = None  # packets, retransmissions taken off
@@ -37,14 +39,15 @@ class Flow(Struct, gc=False):
 
     def add_to(self, total: "Flow | None", share: float = 1.0) -> "Flow":
         """The total with a share of this."""
+        sums: list[Any]
         if total is None:
-            return Flow(*[None if new is None else new * share for new in astuple(self)])
-        return Flow(
-            *[
+            sums = [None if new is None else new * share for new in astuple(self)]
+        else:
+            sums = [
                 old if new is None else new * share if old is None else old + new * share
                 for old, new in zip(astuple(total), astuple(self), strict=True)
             ]
-        )
+        return Flow(*sums)
 
     @property
     def loss(self) -> float | None:
@@ -124,7 +127,7 @@ def in_order(samples: Sequence[Reading]) -> list[tuple[int, Reading]]:
 
 def usual_spacing(times: Sequence[float]) -> float:
     """ms; the upper median."""
-    spacings = sorted(b - a for a, b in zip(times, times[1:], strict=False))
+    spacings = sorted(b - a for a, b in pairwise(times))
     return spacings[len(spacings) // 2] if spacings else 0.0
 
 
@@ -167,7 +170,9 @@ def _ratio(sum: float | None, by: float | None) -> float | None:
     return sum / by if sum is not None and by else None
 
 
-def _flow(before: KindStats | None, now: KindStats | None, seconds: float) -> tuple[Flow | None, int]:
+def _flow(
+    before: KindStats | None, now: KindStats | None, seconds: float
+) -> tuple[Flow | None, int]:
     """And the bytes of payload. None where it cannot be told: a stream has gone, and took its part
     of the sums with it.
     """

@@ -11,7 +11,7 @@ from callstore.stores.protocol import Store
 
 
 class SchemaReport(Row, frozen=True, kw_only=True):
-    """`version` is the database's (0: empty), `code` this code's; `pending` names what `up` does."""
+    """`version` is the database's (0: empty), `code` this code's, `pending` what `up` applies."""
 
     version: int
     code: int
@@ -27,17 +27,22 @@ class Schema:
     async def status(self) -> SchemaReport:
         applied = await self._store.schema()
         version = applied[-1].id if applied else 0
+        missing = await self._store.missing_indexes() if version else []
         return SchemaReport(
             version=version,
             code=CURRENT,
             applied=applied,
-            pending=[f"{step.id}: {step.name}" for step in STEPS if step.id > version],
+            pending=[
+                *(f"step {step.id}: {step.name}" for step in STEPS if step.id > version),
+                *(f"index {name}" for name in missing),
+            ],
         )
 
     async def up(self) -> SchemaReport:
         """Applies the steps that are missing, each whole or not at all."""
         check_usable(await self._store.schema())
         await self._store.migrate(STEPS, self._clock)
+        await self._store.build_indexes()
         return await self.status()
 
 

@@ -9,6 +9,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -98,40 +99,46 @@ class Group:
     async def _commit(self, group: list[Asked]) -> None:
         """Commits `group` and answers; halves it on conflicts until the commands' deadline."""
         tries = 0
-        while group:
-            now = asyncio.get_running_loop().time()
-            late = [asked for asked in group if asked.deadline <= now]
-            _refuse(late, Busy("others kept the store busy until the deadline"))
-            group = [asked for asked in group if asked.deadline > now]
-            if not group:
-                return None
-            batch = CommandBatch(group, self._rules)
+        while group := _in_time(group):
+            left = min(asked.deadline for asked in group) - asyncio.get_running_loop().time()
             try:
-                await self._store.transact(batch, min(a.deadline for a in group) - now)
+                await self._store.transact(CommandBatch(group, self._rules), left)
             except WriteConflict:
                 tries += 1
                 await asyncio.sleep(random.uniform(0, min(0.001 * 2**tries, 0.1)))
-                if len(group) > 1:
-                    half = len(group) // 2
-                    await self._commit(group[:half])
-                    group = group[half:]
+                half = len(group) // 2
+                await self._commit(group[:half])
+                group = group[half:]
             except CallstoreError as error:
                 return _refuse(group, error)
-            except Exception as error:
-                if len(group) == 1:
-                    refusal = StoreError(f"the store could not write this: {error}")
-                    refusal.__cause__ = error
-                    return _refuse(group, refusal)
-                for asked in group:  # what fails alone gets its error
-                    await self._commit([asked])
-                return None
+            except Exception as error:  # noqa: BLE001 - a row that cannot be written: whose?
+                return await self._one_by_one(group, error)
             else:
                 return _answer(group)
+        return None
+
+    async def _one_by_one(self, group: list[Asked], error: Exception) -> None:
+        """What fails alone gets its error; the others are not harmed by it."""
+        if len(group) > 1:
+            for asked in group:
+                await self._commit([asked])
+        else:
+            refusal = StoreError(f"the store could not write this: {error}")
+            refusal.__cause__ = error
+            _refuse(group, refusal)
+
+
+def _in_time(group: list[Asked]) -> list[Asked]:
+    now = asyncio.get_running_loop().time()
+    late = [asked for asked in group if asked.deadline <= now]
+    _refuse(late, Busy("others kept the store busy until the command's deadline"))
+    return [asked for asked in group if asked.deadline > now]
 
 
 def _refuse(group: list[Asked], error: CallstoreError) -> None:
     for asked in group:
-        asked.outcome = error
+        asked.outcome = copy(error)  # each caller raises its own
+        asked.outcome.__cause__ = error.__cause__
     _answer(group)
 
 
@@ -230,8 +237,8 @@ class CommandBatch:
         live = self._live.get(command.conversation_id)
         closed, made = lifecycle.start(
             command,
-            same=same and same.state,
-            live=live and live.state,
+            same=same.state if same else None,
+            live=live.state if live else None,
             context=self._context(),
         )
         if closed is not None and live is not None:
@@ -289,15 +296,13 @@ def _with_participants(state: State) -> Call:
 def _answer_of(command: OnCall, state: State, made: Transition) -> Any:
     match command:
         case Join(party=party):
-            return Joined(
-                call=state.call,
-                participant=state.participants[party.ref],
-                mode_switch=made.mode_switch,
-            )
+            row = state.participants[party.ref]
+            return Joined(call=state.call, participant=row, mode_switch=made.mode_switch)
         case SetMedia(party=party) | SetTransports(party=party):
             return state.participants[party.ref]
-        case Heartbeat():
-            return None
         case Expire():
             return state.call, made.events
-    return made.answer if made.answer is not None else state.call
+        case Heartbeat():
+            return None
+        case _:
+            return state.call if made.answer is None else made.answer

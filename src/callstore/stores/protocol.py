@@ -1,6 +1,7 @@
 """What a store is asked for. Stores load and commit; they know no rules."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -119,10 +120,10 @@ class Finding(Struct, frozen=True, kw_only=True, rename="camel"):
 class Store(Protocol):
     # -- changing: nothing outside a transaction, nothing half done
 
-    async def transact(self, batch: Batch, timeout: float) -> None:
+    async def transact(self, batch: Batch, patience: float) -> None:
         """Loads, decides and commits `batch` in one transaction: 4 queries to load, then one
         statement per collection and shape of change. WriteConflict, StoreUnavailable, Busy (not
-        within `timeout` seconds); any other exception means that some row could not be written.
+        within `patience` seconds); any other exception means that some row could not be written.
         """
 
     async def mark_seen(self, party: Party, call_ids: list[str] | None, at: datetime) -> int: ...
@@ -131,7 +132,13 @@ class Store(Protocol):
         """Writes the call's analysis in place of an earlier one, and stamps its samples."""
 
     async def add_rows(self, rows: dict[str, list[Any]]) -> None:
-        """Inserts rows by collection name, in one transaction: for seeding and moving."""
+        """Inserts rows by collection name, in one transaction: for seeding and moving. Conflict
+        where one is there already."""
+
+    def bulk_load(self) -> AbstractAsyncContextManager[None]:
+        """While it lasts, rows are added in bulk: secondary indexes of an empty database are built
+        at its end."""
+        ...
 
     async def take_lease(
         self, id: str, holder: str, now: datetime, ttl: timedelta, watch_gap: timedelta
@@ -140,8 +147,9 @@ class Store(Protocol):
         when the last run is more than `watch_gap` ago."""
 
     async def release_lease(self, id: str, holder: str) -> None: ...
-    async def delete_orphans(self) -> int: ...
-    async def recount(self, call_id: str) -> None: ...
+    async def delete_orphans(self) -> None: ...
+    async def recount(self, call_id: str) -> None:
+        """Makes a call's counts what its rows say."""
 
     # -- reading: one query, or two where participants come with calls
 
@@ -158,19 +166,26 @@ class Store(Protocol):
     # -- sweeping and examining: long, on a reader of their own
 
     async def overdue(
-        self, now: datetime, silent_before: datetime | None, few_before: datetime
+        self, now: datetime, silent_before: datetime | None, few_before: datetime | None
     ) -> list[str]:
-        """Live calls that have rung out, that somebody silent is in, or that need no sfu."""
+        """Live calls that have rung out, that somebody is in who may have been silent for too
+        long, or that have needed no sfu since `few_before`. Costs what is live."""
 
     async def unanalysed(self) -> list[str]:
         """Ended calls with samples that no analysis has seen."""
 
-    def examine(self) -> AsyncIterator[Finding]: ...
+    def examine(self) -> AsyncIterator[tuple[int, list[Finding]]]:
+        """Reads everything, in batches: how many calls were looked at, what is wrong with them."""
+        ...
 
     # -- schema
 
     async def schema(self) -> list[SchemaStep]: ...
     async def migrate(self, steps: Sequence[Any], now: Callable[[], datetime]) -> None: ...
+    async def missing_indexes(self) -> list[str]:
+        """Declared indexes that the database lacks: a bulk load was interrupted."""
+
+    async def build_indexes(self) -> None: ...
     def ready(self) -> None:
         """The schema is there: reading may begin."""
 

@@ -77,13 +77,15 @@ class Codec(Generic[R]):
 
 
 def _encoder(field: Field) -> Callable[[Any], Any] | None:
-    return {"time": ms, "json": _json, "bool": int}.get(field.kind)
+    encoders: dict[str, Callable[[Any], Any]] = {"time": ms, "json": _json, "bool": int}
+    return encoders.get(field.kind)
 
 
 def _decoder(field: Field) -> Callable[[Any], Any] | None:
     if field.kind == "json":
         return msgspec.json.Decoder(field.type).decode
-    return {"time": moment, "bool": bool}.get(field.kind)
+    decoders: dict[str, Callable[[Any], Any]] = {"time": moment, "bool": bool}
+    return decoders.get(field.kind)
 
 
 CODECS: dict[str, Codec[Any]] = {c.name: Codec(c) for c in tables.COLLECTIONS}

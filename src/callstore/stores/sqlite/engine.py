@@ -22,9 +22,9 @@ Work = Callable[[sqlite3.Connection], T]
 
 
 class Engine:
-    def __init__(self, path: Path | None, timeout: float) -> None:
-        """`path` None is a database in memory; `timeout` seconds bound the wait for the lock."""
-        self._timeout = timeout
+    def __init__(self, path: Path | None, patience: float) -> None:
+        """`path` None is a database in memory; `patience` seconds bound the wait for the lock."""
+        self._patience = patience
         self._writes = ThreadPoolExecutor(1, "callstore-writer")
         self._writer = connection.open_writer(connection.MEMORY if path is None else path)
         # Waiting for the lock is ours: SQLite's own back-off sleeps so long that a process can
@@ -42,10 +42,10 @@ class Engine:
             self._reader = connection.open_reader(self._path)
             self._keyed = connection.open_reader(self._path)
 
-    async def write(self, work: Work[T], timeout: float | None = None) -> T:
+    async def write(self, work: Work[T], patience: float | None = None) -> T:
         """`work` in one transaction: all of it is committed, or nothing."""
         loop = asyncio.get_running_loop()
-        limit = self._timeout if timeout is None else timeout
+        limit = self._patience if patience is None else patience
         return await loop.run_in_executor(self._writes, self._transaction, work, limit)
 
     async def keyed(self, work: Work[T]) -> T:
@@ -70,10 +70,10 @@ class Engine:
         if self._keyed is not None:
             self._keyed.close()
 
-    def _transaction(self, work: Work[T], timeout: float) -> T:
+    def _transaction(self, work: Work[T], patience: float) -> T:
         db = self._writer
         with connection.translated():
-            _lock(db, time.monotonic() + timeout)
+            _lock(db, time.monotonic() + patience)
             try:
                 result = work(db)
                 db.execute("COMMIT")

@@ -11,11 +11,11 @@ from callstore.stores.sqlite import queries
 _BATCH = 1000
 
 
-def miscounted(db: sqlite3.Connection, after: str) -> tuple[list[Finding], str | None]:
-    """The findings among the next calls by id, and the last id looked at (None: no more)."""
+def miscounted(db: sqlite3.Connection, after: str) -> tuple[int, list[Finding], str | None]:
+    """Of the next calls by id: how many, what was found, and the last id (None: no more)."""
     found = db.execute(queries.MISCOUNTED, {"after": after, "limit": _BATCH}).fetchall()
     findings = [finding for row in found for finding in _judge(*row)]
-    return findings, found[-1][0] if found else None
+    return len(found), findings, found[-1][0] if found else None
 
 
 def _judge(
@@ -56,10 +56,10 @@ ORPHANS: list[Callable[[sqlite3.Connection], list[Finding]]] = [
 ]
 
 
-def delete_orphans(db: sqlite3.Connection) -> int:
-    return sum(db.execute(queries.delete_orphans(c)).rowcount for c in queries.CHILDREN)
+def delete_orphans(db: sqlite3.Connection) -> None:
+    for collection in queries.CHILDREN:
+        db.execute(queries.delete_orphans(collection))
 
 
 def recount(db: sqlite3.Connection, call_id: str) -> None:
-    """Makes a call's counts what its rows say."""
     db.execute(queries.RECOUNT, {"call": call_id})

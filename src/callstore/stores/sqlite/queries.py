@@ -140,12 +140,10 @@ def log(query: LogQuery) -> tuple[str, list[str], list[str]]:
     bounds = ["e.party = :party", "e.hiddenAt IS NULL"]
     if query.unseen:
         bounds += ["e.direction = 'incoming'", "e.response = 'missed'", "e.seenAt IS NULL"]
-    filters = []
+    given = [n for n in ("direction", "response", "type") if getattr(query, n) is not None]
+    filters = [f"e.{name} = :{name}" for name in given]
     if query.outcome is not None:
         filters.append(outcome(query.outcome, "e"))
-    for name in ("direction", "response", "type"):
-        if getattr(query, name) is not None:
-            filters.append(f"e.{name} = :{name}")
     return "CallLogEntry e", bounds + _span(query, "e"), filters
 
 
@@ -198,7 +196,8 @@ CROSS JOIN CallParticipant p ON p.conversationId = c.conversationId AND p.callSe
 LEFT JOIN CallPulse u ON u.conversationId = c.conversationId AND u.callSessionId = c.id
   AND u.id = p.id
 WHERE c.live = 1 AND p.leftAt IS NULL AND coalesce(u.seenAt, 0) <= :silent_before
-  AND p.joinedAt <= :silent_before"""
+  AND p.joinedAt <= :silent_before
+  AND unixepoch(json_extract(p.stints, '$[#-1].joinedAt')) * 1000 <= :silent_before"""
 
 # Steps from call to call through the partial index, past all samples of the same call.
 UNANALYSED = """
@@ -266,3 +265,5 @@ RELEASE_LEASE = "UPDATE CallLease SET holder = NULL, until = NULL WHERE id = ? A
 HAS_SCHEMA = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'CallSchema'"
 HAS_STEP = "SELECT 1 FROM CallSchema WHERE id = ?"
 SCHEMA = f"SELECT {columns(tables.SCHEMA, 'm')} FROM CallSchema m ORDER BY m.id"
+INDEX_NAMES = "SELECT name FROM sqlite_master WHERE type = 'index'"
+ANY_CALL = "SELECT 1 FROM CallSession LIMIT 1"

@@ -17,7 +17,7 @@ def one_call(db: sqlite3.Connection, query: str, key: str) -> Call | None:
     row = db.execute(query, (key,)).fetchone()
     if row is None:
         return None
-    call = _CALLS.decode(row)
+    call: Call = _CALLS.decode(row)
     people = db.execute(queries.PARTICIPANTS, (call.conversation_id, call.id))
     return replace(call, participants=[_PARTICIPANTS.decode(person) for person in people])
 

@@ -3,11 +3,14 @@
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from callstore.calls.model import Call, Event, Party
+from callstore.errors import Conflict
 from callstore.quality.model import Analytics, Sample
 from callstore.schema import tables
 from callstore.schema.model import Lease, SchemaStep
@@ -16,9 +19,9 @@ from callstore.stores.protocol import Batch, Finding, Found, HistoryQuery, LogQu
 from callstore.stores.sqlite import (
     batches,
     connection,
-    ddl,
     engine,
     examine,
+    migrations,
     pages,
     queries,
     rows,
@@ -29,17 +32,17 @@ from callstore.stores.sqlite.codec import CODECS, ms
 class SqliteStore:
     """A `Store`. Several processes may use one file: each waits for the others' commits."""
 
-    def __init__(self, path: Path | None, *, timeout: float) -> None:
+    def __init__(self, path: Path | None, *, patience: float) -> None:
         """`path` None is a database in memory. SchemaMismatch for a file that is not callstore's,
         which is left untouched."""
         if path is not None:
             connection.check_file(path)
-        self._engine = engine.Engine(path, timeout)
+        self._engine = engine.Engine(path, patience)
 
     # -- changing
 
-    async def transact(self, batch: Batch, timeout: float) -> None:
-        await self._engine.write(lambda db: batches.run(db, batch), timeout)
+    async def transact(self, batch: Batch, patience: float) -> None:
+        await self._engine.write(lambda db: batches.run(db, batch), patience)
 
     async def mark_seen(self, party: Party, call_ids: list[str] | None, at: datetime) -> int:
         return await self._mark(queries.SEE_ALL, queries.SEE, party, call_ids, at)
@@ -72,7 +75,20 @@ class SqliteStore:
             for collection in tables.COLLECTIONS:
                 batches.insert(db, collection, rows.get(collection.name, []))
 
-        await self._engine.write(work)
+        try:
+            await self._engine.write(work)
+        except sqlite3.IntegrityError as error:
+            raise Conflict(f"a row is there already: {error}") from error
+
+    @asynccontextmanager
+    async def bulk_load(self) -> AsyncIterator[None]:
+        if await self._engine.write(migrations.drop_indexes_if_empty):
+            try:
+                yield
+            finally:
+                await self.build_indexes()
+        else:
+            yield
 
     async def take_lease(
         self, id: str, holder: str, now: datetime, ttl: timedelta, watch_gap: timedelta
@@ -99,8 +115,8 @@ class SqliteStore:
     async def release_lease(self, id: str, holder: str) -> None:
         await self._engine.write(lambda db: db.execute(queries.RELEASE_LEASE, (id, holder)))
 
-    async def delete_orphans(self) -> int:
-        return await self._engine.write(examine.delete_orphans)
+    async def delete_orphans(self) -> None:
+        await self._engine.write(examine.delete_orphans)
 
     async def recount(self, call_id: str) -> None:
         await self._engine.write(lambda db: examine.recount(db, call_id))
@@ -151,12 +167,12 @@ class SqliteStore:
     # -- sweeping and examining
 
     async def overdue(
-        self, now: datetime, silent_before: datetime | None, few_before: datetime
+        self, now: datetime, silent_before: datetime | None, few_before: datetime | None
     ) -> list[str]:
         bound = {
             "now": ms(now),
-            "silent_before": -1 if silent_before is None else ms(silent_before),
-            "few_before": ms(few_before),
+            "silent_before": silent_before and ms(silent_before),
+            "few_before": few_before and ms(few_before),
         }
         return await self._engine.read(
             lambda db: [id for (id,) in db.execute(queries.OVERDUE, bound)]
@@ -165,16 +181,13 @@ class SqliteStore:
     async def unanalysed(self) -> list[str]:
         return await self._engine.read(lambda db: [id for (id,) in db.execute(queries.UNANALYSED)])
 
-    async def examine(self) -> AsyncIterator[Finding]:
+    async def examine(self) -> AsyncIterator[tuple[int, list[Finding]]]:
         for orphans in examine.ORPHANS:
-            for finding in await self._engine.read(orphans):
-                yield finding
+            yield 0, await self._engine.read(orphans)
         after: str | None = ""
         while after is not None:
-            start = after
-            found, after = await self._engine.read(lambda db: examine.miscounted(db, start))
-            for finding in found:
-                yield finding
+            count, found, after = await self._engine.read(partial(examine.miscounted, after=after))
+            yield count, found
 
     # -- schema
 
@@ -189,7 +202,15 @@ class SqliteStore:
     async def migrate(self, steps: Sequence[Step], now: Callable[[], datetime]) -> None:
         """Applies what of `steps` is not applied yet, each in a transaction of its own."""
         for step in steps:
-            await self._engine.write(lambda db, step=step: _apply(db, step, now))
+            await self._engine.write(partial(migrations.apply, step=step, now=now))
+
+    async def missing_indexes(self) -> list[str]:
+        return await self._engine.write(
+            lambda db: [index.name for _, index in migrations.missing_indexes(db)]
+        )
+
+    async def build_indexes(self) -> None:
+        await self._engine.write(migrations.build_indexes)
 
     def ready(self) -> None:
         """The schema is there: opens the readers."""
@@ -197,16 +218,3 @@ class SqliteStore:
 
     async def close(self) -> None:
         await self._engine.close()
-
-
-def _apply(db: sqlite3.Connection, step: Step, now: Callable[[], datetime]) -> None:
-    there = db.execute(queries.HAS_SCHEMA).fetchone()
-    if there and db.execute(queries.HAS_STEP, (step.id,)).fetchone():
-        return  # another process was faster
-    db.execute(f"PRAGMA application_id = {connection.APPLICATION_ID}")
-    for name in step.creates:
-        collection = next(c for c in tables.COLLECTIONS if c.name == name)
-        db.execute(ddl.create_table(collection))
-        for index in collection.indexes:
-            db.execute(ddl.create_index(collection, index))
-    batches.insert(db, tables.SCHEMA, [step.applied(now())])

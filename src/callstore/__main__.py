@@ -1,0 +1,5 @@
+"""`python -m callstore`."""
+
+from callstore.cli import main
+
+main()

@@ -1,0 +1,211 @@
+"""`callstore` itself: what every command takes, how it reaches the library, how it fails.
+
+A command is made with `cls=Command` (or by a group of ours) and gets the `App` by
+`click.pass_obj`. Nothing heavy is imported before a command runs: `callstore --help` knows its
+commands by the table at the end.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from callstore.errors import CallstoreError
+
+if TYPE_CHECKING:
+    from callstore import Calls
+
+T = TypeVar("T")
+
+
+@dataclass
+class App:
+    """What was said before the command, or after it; the latter wins."""
+
+    store: str | None = None
+    recordings: str | None = None
+    json: bool = False
+    typed: dict[str, str] = field(default_factory=dict)  # of these, what did not come from outside
+
+    def run(
+        self,
+        work: Callable[["Calls"], Awaitable[T]],
+        settings: Mapping[str, Any] | None = None,
+    ) -> T:
+        """What `work` gives for the calls of the store."""
+
+        async def opened() -> T:
+            from callstore import open_calls
+
+            async with open_calls(
+                self.store, recordings=self.recordings, settings=settings
+            ) as calls:
+                return await work(calls)
+
+        return asyncio.run(opened())
+
+    def print_json(self, document: object, *, line: bool = False) -> None:
+        """The one JSON document; `line`: one of many, each on a line of its own."""
+        import msgspec
+
+        text = msgspec.json.encode(document)
+        click.echo(text if line else msgspec.json.format(text))
+
+
+class Failed(click.ClickException):
+    """An error that is said on one line of stderr. Exit 1."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+    def show(self, file: Any = None) -> None:
+        said = "".join(c if c.isprintable() else " " for c in self.message)
+        label = "error:" if "NO_COLOR" in os.environ else click.style("error:", fg="red")
+        click.echo(f"{label} {self.code}: {said}", file=file, err=True)
+
+
+ADVICE = {
+    "busy": "try again",
+    "call_not_found": "`callstore calls list` shows a conversation's calls",
+    "forbidden": "without --by it is done as the host",
+}
+
+
+def failure(error: CallstoreError) -> Failed:
+    advice = ADVICE.get(error.code)
+    return Failed(error.code, f"{error}; {advice}" if advice else str(error))
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    app = ctx.ensure_object(App)
+    name = str(param.name)
+    if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+        app.typed[name] = value
+    elif getattr(app, name):
+        return
+    setattr(app, name, value)
+
+
+def json_option() -> click.Option:
+    return click.Option(
+        ["--json"],
+        is_flag=True,
+        expose_value=False,
+        callback=_keep,
+        help="One JSON document on stdout, and nothing else.",
+    )
+
+
+def store_options() -> list[click.Parameter]:
+    """What every command takes that opens a store."""
+    return [
+        click.Option(
+            ["--store"],
+            metavar="URL",
+            envvar="CALLSTORE_STORE",
+            show_envvar=True,
+            expose_value=False,
+            callback=_keep,
+            help="Where the calls are.  [default: sqlite:///callstore.db]",
+        ),
+        click.Option(
+            ["--recordings"],
+            metavar="URL",
+            envvar="CALLSTORE_RECORDINGS",
+            show_envvar=True,
+            expose_value=False,
+            callback=_keep,
+            help="Where recordings are.  [default: a folder beside the database]",
+        ),
+        json_option(),
+    ]
+
+
+class Command(click.Command):
+    """A command that takes the options of `callstore` too: people type them at either place."""
+
+    def __init__(self, *args: Any, params: list[click.Parameter] | None = None, **more: Any):
+        super().__init__(*args, params=[*(params or []), *self.shared()], **more)
+
+    def shared(self) -> list[click.Parameter]:
+        return store_options()
+
+
+class Storeless(Command):
+    def shared(self) -> list[click.Parameter]:
+        return [json_option()]
+
+
+class Group(click.Group):
+    command_class = Command
+
+    def __init__(self, *args: Any, params: list[click.Parameter] | None = None, **more: Any):
+        super().__init__(*args, params=[*(params or []), *store_options()], **more)
+
+
+class Root(Group):
+    """Commands by name: where each is, imported when it is called, and its help."""
+
+    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.lazy:
+            return None
+        module, _, name = self.lazy[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, said) for name, (_, said) in self.lazy.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except CallstoreError as error:
+            raise failure(error) from error
+        except KeyboardInterrupt:
+            ctx.exit(130)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Failed("os_error", str(error)) from error
+        return result
+
+
+def unusable(message: str) -> NoReturn:
+    raise click.UsageError(message, click.get_current_context())
+
+
+@click.group(
+    cls=Root,
+    lazy={
+        "calls": ("callstore.cli.calls:calls", "List calls, show one, end one."),
+        "quality": ("callstore.cli.quality:quality", "Score getStats() traces, explain a score."),
+        "sweep": ("callstore.cli.sweep:sweep", "Do what is due: time out, lose, switch, analyse."),
+        "doctor": ("callstore.cli.doctor:doctor", "Find what does not agree, and mend it."),
+        "schema": ("callstore.cli.schema:schema", "Show a database's schema, bring it up to date."),
+        "seed": ("callstore.cli.seed:seed", "Fill a database with realistic calls."),
+        "demo": ("callstore.cli.demo:demo", "Replay recorded calls through a whole life each."),
+    },
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="callstore", message="callstore %(version)s")
+def callstore() -> None:
+    """The memory of a chat app's voice and video calls.
+
+    The options below are taken before a command and after it.
+    """
