@@ -1,1 +1,1 @@
-"""What is measured, against what. `python -m bench --help` says how; docs/benchmarks.md what came out."""
+"""What is measured, against what: `python -m bench --help`, and docs/benchmarks.md."""

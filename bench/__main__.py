@@ -12,7 +12,7 @@ from bench.harness import Figure, NotMeasured, Options
 
 BENCHMARKS = {
     "commands": "64 callers' commands beside the document's queries and a bare loop",
-    "reads": "get, and the first page of history and log, among 20,000 calls",
+    "get": "get, and the first page of history and log, among 20,000 calls",
     "reports": "real getStats reports from JSON bytes to stored samples",
     "analyse": "a one-hour call of ten, analysed",
     "help": "callstore --help",
@@ -61,7 +61,7 @@ def _arguments() -> argparse.Namespace:
     listed = "\n".join(f"  {name:<9} {what}" for name, what in BENCHMARKS.items())
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measures callstore. Without names: all benchmarks. Exit 1: a target is missed.",
+        description="Measures callstore; without names, all of it. Exit 1: a target is missed.",
         epilog=f"benchmarks:\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -161,7 +161,9 @@ class Document:
         )
         await self._run(
             update(CallParticipant)
-            .where(CallParticipant.call_session_id == call_id, CallParticipant.status == "connected")
+            .where(
+                CallParticipant.call_session_id == call_id, CallParticipant.status == "connected"
+            )
             .values(status="disconnected", left_at=ended_at)
         )
 
@@ -210,8 +212,6 @@ async def _step(document: Document, kind: str, call_id: str, user_id: str) -> No
     elif kind == "connected":
         await document.set_participant(call_id, user_id, status="connected")
     elif kind == "leave":
-        await document.set_participant(
-            call_id, user_id, status="disconnected", left_at=_now()
-        )
+        await document.set_participant(call_id, user_id, status="disconnected", left_at=_now())
     else:
         await document.end_call(call_id, user_id)

@@ -18,10 +18,11 @@ HEADS = ("figure", "measured", "target", "", "")
 def table(figures: Sequence[Figure]) -> str:
     rows = [HEADS, *(_row(figure) for figure in figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join(
-        f"  {name:<{widths[0]}}  {value:>{widths[1]}}  {target:<{widths[2]}}  {mark:<6}  {note}".rstrip()
-        for name, value, target, mark, note in rows
-    )
+    lines = []
+    for name, value, target, mark, note in rows:
+        columns = f"{name:<{widths[0]}}  {value:>{widths[1]}}  {target:<{widths[2]}}  {mark:<6}"
+        lines.append(f"  {columns}  {note}".rstrip())
+    return "\n".join(lines)
 
 
 def _row(figure: Figure) -> tuple[str, str, str, str, str]:

@@ -20,6 +20,7 @@ from callstore.calls.model import (
 from callstore.calls.pages import Page
 from callstore.calls.replay import CallState
 from callstore.opening import open_calls
+from callstore.seeding import SeedReport
 from callstore.settings import Settings
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Page",
     "Participant",
     "Party",
+    "SeedReport",
     "Settings",
     "Stint",
     "User",

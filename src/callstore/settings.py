@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from callstore.errors import Invalid
+from callstore.quality.lines import Lines
 
 Days = Annotated[float, Meta(gt=0, le=36_500)]
 
@@ -37,6 +38,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if 0 < self.liveness_seconds < 60:
             raise ValueError("liveness_seconds must be 0 or at least 60")
+
+    @property
+    def lines(self) -> Lines:
+        return Lines(expected_bitrate=self.expected_bitrate)
 
     @property
     def keep_calls(self) -> timedelta:

@@ -2,7 +2,7 @@
 
 import inspect
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -41,7 +41,7 @@ from callstore.validation import Ids, Time, check, cursor_text, cut
 Describe = Callable[[list[str]], dict[str, Any] | Awaitable[dict[str, Any]]]
 """Names for ids: given "u:…", "g:…" and "c:…" (conversation) refs, whatever the host shows."""
 
-Device = dict[str, str | None]
+Device = Mapping[str, str | None]
 
 
 class _OfCall(Struct, frozen=True, kw_only=True):

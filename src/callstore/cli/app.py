@@ -5,7 +5,6 @@ A command is made with `cls=Command` (or by a group of ours) and gets the `App` 
 commands by the table at the end.
 """
 
-import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -33,18 +32,15 @@ class App:
     json: bool = False
     typed: dict[str, str] = field(default_factory=dict)  # of these, what did not come from outside
 
-    def run(
-        self,
-        work: Callable[["Calls"], Awaitable[T]],
-        settings: Mapping[str, Any] | None = None,
-    ) -> T:
+    def run(self, work: Callable[["Calls"], Awaitable[T]], *, check_schema: bool = True) -> T:
         """What `work` gives for the calls of the store."""
+        import asyncio
+
+        from callstore import open_calls
 
         async def opened() -> T:
-            from callstore import open_calls
-
             async with open_calls(
-                self.store, recordings=self.recordings, settings=settings
+                self.store, recordings=self.recordings, check_schema=check_schema
             ) as calls:
                 return await work(calls)
 
@@ -113,7 +109,8 @@ def store_options() -> list[click.Parameter]:
             show_envvar=True,
             expose_value=False,
             callback=_keep,
-            help="Where the calls are.  [default: sqlite:///callstore.db]",
+            show_default="sqlite:///callstore.db",
+            help="Where the calls are.",
         ),
         click.Option(
             ["--recordings"],
@@ -122,7 +119,8 @@ def store_options() -> list[click.Parameter]:
             show_envvar=True,
             expose_value=False,
             callback=_keep,
-            help="Where recordings are.  [default: a folder beside the database]",
+            show_default="a folder beside the database",
+            help="Where recordings are.",
         ),
         json_option(),
     ]
@@ -131,8 +129,10 @@ def store_options() -> list[click.Parameter]:
 class Command(click.Command):
     """A command that takes the options of `callstore` too: people type them at either place."""
 
-    def __init__(self, *args: Any, params: list[click.Parameter] | None = None, **more: Any):
-        super().__init__(*args, params=[*(params or []), *self.shared()], **more)
+    def __init__(
+        self, name: str | None, params: list[click.Parameter] | None = None, **more: Any
+    ) -> None:
+        super().__init__(name, params=[*(params or []), *self.shared()], **more)
 
     def shared(self) -> list[click.Parameter]:
         return store_options()
@@ -146,8 +146,10 @@ class Storeless(Command):
 class Group(click.Group):
     command_class = Command
 
-    def __init__(self, *args: Any, params: list[click.Parameter] | None = None, **more: Any):
-        super().__init__(*args, params=[*(params or []), *store_options()], **more)
+    def __init__(
+        self, name: str | None = None, params: list[click.Parameter] | None = None, **more: Any
+    ) -> None:
+        super().__init__(name, params=[*(params or []), *store_options()], **more)
 
 
 class Root(Group):
@@ -157,17 +159,17 @@ class Root(Group):
         super().__init__(*args, **more)
         self.lazy = lazy
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(self.lazy)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.lazy:
             return None
         module, _, name = self.lazy[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, said) for name, (_, said) in self.lazy.items()])
 

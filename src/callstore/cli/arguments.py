@@ -15,11 +15,9 @@ class PartyType(click.ParamType[User | Guest]):
         if isinstance(value, User | Guest):
             return value
         kind, _, id = str(value).partition(":")
-        if id and kind in ("user", "u"):
-            return User(id)
-        if id and kind in ("guest", "g"):
-            return Guest(id)
-        self.fail(f"{value!r} is neither user:ID nor guest:ID.", param, ctx)
+        if not id or kind not in ("user", "guest"):
+            self.fail(f"{value!r} is neither user:ID nor guest:ID.", param, ctx)
+        return User(id) if kind == "user" else Guest(id)
 
 
 class TimeType(click.ParamType[datetime]):

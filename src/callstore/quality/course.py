@@ -22,6 +22,9 @@ from callstore.quality.windows import (
 )
 
 
+_NOTHING_ON = Media(audio=False, video=False, camera=False)
+
+
 class Pane(Struct):
     """What is gathered for one window."""
 
@@ -85,7 +88,7 @@ def _walk(
             continue
         while first < len(segments) and segments[first].end <= step.start:
             first += 1
-        media = Media(False, False, False) if known else None
+        media = _NOTHING_ON if known else None
         for segment in segments[first:]:
             if segment.start >= step.end:
                 break
@@ -93,7 +96,7 @@ def _walk(
             live = segment.connected or came == segment.seat
             _spread(course, step, segment, live, detector.origin, lines)
             if known:
-                media = Media(segment.audio, segment.video, segment.camera)
+                media = Media(segment.audio, segment.video, segment.camera, connected=live)
         course.issues += observe(detector, step, media, lines)
     course.issues += close(detector, lines)
 
@@ -188,12 +191,14 @@ def _window(pane: Pane, start: float, expected_fps: float | None, lines: Lines) 
     rtt = pane.rtt_s / pane.rtt_known if pane.rtt_known else None
     fps = pane.camera_s / pane.camera_known if pane.camera_s is not None else None
     found = Terms(
-        net=_net(pane, rtt, lines),
+        net=_round(terms.network(pane.audio, pane.video, rtt, lines)),
         freeze=_round(terms.freezing(pane.video, lines)),
         fps=_round(score.fps(expected_fps, fps, lines)),
         rate=_round(terms.rate(pane.video, lines)),
     )
     worth = score.weakest(found.net, found.freeze, found.fps, found.rate)
+    if not pane.live and terms.silent(pane.audio, pane.video):
+        found, worth = Terms(), None  # not there yet
     parts = [(worth, pane.seconds)] if worth is not None and pane.seconds else []
     parts += [(0.0, pane.away)] if pane.away else []
     flow = terms.speaking(pane.audio, pane.video)
@@ -212,12 +217,6 @@ def _window(pane: Pane, start: float, expected_fps: float | None, lines: Lines) 
         audio=_kind_window(pane.audio),
         video=_kind_window(pane.video),
     )
-
-
-def _net(pane: Pane, rtt: float | None, lines: Lines) -> float | None:
-    if not pane.live and terms.silent(pane.audio, pane.video):
-        return None
-    return _round(terms.network(pane.audio, pane.video, rtt, lines))
 
 
 def _kind_window(flow: Flow | None) -> KindWindow | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from callstore.calls.model import Party
+from callstore.calls.model import Party, replace
 from callstore.errors import NotFound
 from callstore.ids import Id
 from callstore.quality.analyse import analyse
@@ -87,7 +87,10 @@ class Quality:
             samples,
             now=cut(self._clock()),
             new_id=self._new_id,
+            lines=self._settings.lines,
         )
+        if stored is not None:
+            made = replace(made, id=stored.id, created_at=stored.created_at)
         expire = None
         if call.ended_at is not None:
             expire = max(call.ended_at + self._settings.keep_samples, made.analyzed_at)

@@ -23,6 +23,7 @@ class Media(Struct, frozen=True):
     audio: bool
     video: bool  # a camera or a screen
     camera: bool  # cameras only
+    connected: bool = False  # so that silence is an outage though nothing has come yet
 
 
 Finished = list[tuple[IssueType, Episode]]
@@ -142,6 +143,9 @@ def _on(
         detector.audio_came = step.end
     if step.video is not None and step.video.received:
         detector.video_came = step.end
+    came = detector.audio_came is not None or detector.video_came is not None
+    if not came and not (media is not None and media.connected):
+        return None, None, False
     if media is not None:
         audio = step.audio if media.audio else None
         return audio, step.video if media.video else None, media.camera
@@ -233,8 +237,7 @@ def _media_gap(
     lines: Lines,
 ) -> None:
     known = [flow.bytes for flow in on if flow is not None and flow.bytes is not None]
-    came = detector.audio_came is not None or detector.video_came is not None
-    if not known or any(known) or not came:
+    if not known or any(known):
         detector.silent_since = None
         if "media_gap" in detector.episodes:
             _follow(detector, finished, "media_gap", Seen(step.end, 0, True, 0.0), lines)

@@ -10,6 +10,7 @@ from callstore.calls.lifecycle.turn import Context, State, Transition, Turn
 from callstore.calls.model import Participant, Row
 from callstore.errors import CallEnded, InvalidTransition
 from callstore.quality.issues import detect
+from callstore.quality.lines import LINES, Lines
 from callstore.quality.model import Issue, Reading
 from callstore.quality.report import sample_row
 from callstore.quality.terms import metrics_between
@@ -32,7 +33,7 @@ class Following(Row, frozen=True, kw_only=True):
 
 
 def decide_report(
-    state: State, command: Report, context: Context, *, live_issues: bool
+    state: State, command: Report, context: Context, *, live_issues: bool, lines: Lines = LINES
 ) -> Transition:
     """A sample; of a live party also a sign of life, their metrics and the issues now open."""
     turn, call = Turn(state, context), state.call
@@ -53,11 +54,11 @@ def decide_report(
     turn.made.answer = []
     if row.live:
         turn.beat(row)
-        turn.made.answer = _follow(turn, row, command.reading, live_issues=live_issues)
+        turn.made.answer = _follow(turn, row, command.reading, lines if live_issues else None)
     return turn.made
 
 
-def _follow(turn: Turn, row: Participant, reading: Reading, *, live_issues: bool) -> list[Issue]:
+def _follow(turn: Turn, row: Participant, reading: Reading, lines: Lines | None) -> list[Issue]:
     pulse = turn.pulse(row)
     before = msgspec.convert((pulse and pulse.detector) or {}, Following)
     after, found = before, []
@@ -66,13 +67,14 @@ def _follow(turn: Turn, row: Participant, reading: Reading, *, live_issues: bool
     elif reading.at - before.measured.at >= METRICS_EVERY:
         turn.made.metrics.append((row, metrics_between(before.measured, reading)))
         after = msgspec.structs.replace(after, measured=reading)
-    if live_issues:
+    if lines is not None:
         started = turn.call.started_at
         issues, found = detect(
             before.issues,
             reading,
             participant_id=row.id,
             origin=started.timestamp() * 1000 if started else None,
+            lines=lines,
         )
         after = msgspec.structs.replace(after, issues=issues)
     if after is not before:

@@ -108,8 +108,8 @@ def _apply(parties: dict[str, _Party], change: _Change) -> None:
         for party in parties.values():
             party.seated = False
         return
-    if not change.type.startswith(("participant.", "media.")):
-        return
+    if not change.participant_id or not change.type.startswith(("participant.", "media.")):
+        return  # a decline by somebody who never joined is no presence
     party = parties.setdefault(change.participant_id, _Party(Presence([], [])))
     match change.type:
         case "participant.joined":

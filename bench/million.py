@@ -1,0 +1,143 @@
+"""A million seeded calls, and the pages half a million deep in them.
+
+The pages are those of the conversation and of the party with the most calls. A page's cursor is made
+from the row at its depth, so that nobody has to turn 25,000 pages first.
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+import re
+import sqlite3
+import subprocess
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bench import help
+from bench.harness import Figure, NotMeasured, Options, Timing, at_least, at_most, percentile
+from callstore import open_calls
+from callstore.calls.model import party_from_ref
+from callstore.stores.protocol import HistoryQuery, LogQuery
+from callstore.stores.sqlite import connection, pages
+from callstore.validation import check, cursor_text
+
+DEPTH = 500_000
+READS = 200  # of each page, by turns
+GB, MB = 1e9, 1e6
+
+Page = Callable[[str | None], Awaitable[object]]  # by cursor
+
+
+def run(options: Options) -> list[Figure]:
+    path, name = options.folder / "million.db", help.command()
+    figures = seed(name, path, options.calls)
+    with contextlib.closing(connection.open_reader(path)) as db:
+        heavy, history = _deepest(db, "CallSession", "conversationId")
+        party, log = _deepest(db, "CallLogEntry", "party")
+        of_history = _query(HistoryQuery, conversation_id=heavy, cursor=history[1])
+        of_log = _query(LogQuery, party=party_from_ref(party), cursor=log[1], unseen=False)
+        figures += _plan("history", _statement(db, lambda: pages.history_page(db, of_history)), db)
+        figures += _plan("log", _statement(db, lambda: pages.log_page(db, of_log)), db)
+    deep = asyncio.run(_deep_pages(path, (heavy, *history), (party, *log)))
+    return figures + deep
+
+
+def seed(name: str, path: Path, calls: int) -> list[Figure]:
+    """`callstore seed` as a process: its time, its peak of memory, the file it leaves."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [name, "--store", f"sqlite:///{path}", "seed", "--calls", str(calls)],
+        stdout=subprocess.DEVNULL,
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    minutes = (time.perf_counter() - began) / 60
+    if process.returncode:
+        raise NotMeasured(f"`callstore seed` ended with {process.returncode}")
+    size = sum(each.stat().st_size for each in path.parent.glob(path.name + "*"))
+    return [
+        Figure(f"seeding {calls:,} calls", minutes, "min", at_most(15)),
+        Figure("calls seeded", calls / minutes / 60, "/s"),
+        Figure("peak of memory", used.ru_maxrss * 1024 / MB, "MB", at_most(500)),
+        Figure("file", size / GB, "GB", None, f"{size / calls:,.0f} bytes a call"),
+    ]
+
+
+def _deepest(db: sqlite3.Connection, table: str, of: str) -> tuple[str, tuple[int, str]]:
+    """Who has the most rows, and the depth and cursor of a page in their depths."""
+    heavy, rows = db.execute(
+        f"SELECT {of}, count(*) FROM {table} GROUP BY {of} ORDER BY count(*) DESC LIMIT 1"
+    ).fetchone()
+    depth = min(DEPTH, rows - 21)
+    at, id = db.execute(
+        f"SELECT createdAt, id FROM {table} WHERE {of} = ?"
+        " ORDER BY createdAt DESC, id DESC LIMIT 1 OFFSET ?",
+        (heavy, depth - 1),
+    ).fetchone()
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)
+    return heavy, (depth, cursor_text((moment, id)))
+
+
+def _query(kind: Any, **given: Any) -> Any:
+    """A page's query without filters."""
+    names: tuple[str, ...] = kind.__struct_fields__
+    return check(kind, **{**dict.fromkeys(names), "limit": 20, "offset": 0, **given})
+
+
+def _statement(db: sqlite3.Connection, read: Callable[[], object]) -> str:
+    """The statement that finds the page's rows, with its values, as SQLite ran it."""
+    ran: list[str] = []
+    db.set_trace_callback(ran.append)
+    read()
+    db.set_trace_callback(None)
+    return next(sql for sql in ran if "ORDER BY" in sql)
+
+
+def _plan(name: str, statement: str, db: sqlite3.Connection) -> list[Figure]:
+    steps = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    good = searches_within_bounds(steps)
+    return [Figure(f"{name}: a search, no sort", int(good), "", at_least(1), "; ".join(steps))]
+
+
+def searches_within_bounds(steps: list[str]) -> bool:
+    """Whether a plan is one search, by whom and by where the page begins, and sorts nothing."""
+    return len(steps) == 1 and bool(
+        re.match(
+            r"SEARCH .*\((conversationId|party)=\? AND \(createdAt,id\)<\(\?,\?\)\)$", steps[0]
+        )
+    )
+
+
+async def _deep_pages(
+    path: Path, history: tuple[str, int, str], log: tuple[str, int, str]
+) -> list[Figure]:
+    party = party_from_ref(log[0])
+    async with open_calls(f"sqlite:///{path}") as calls:
+        return [
+            *await _compare(
+                "history", lambda at: calls.history(history[0], cursor=at), *history[1:]
+            ),
+            *await _compare("log", lambda at: calls.log(party, cursor=at), *log[1:]),
+        ]
+
+
+async def _compare(name: str, page: Page, depth: int, cursor: str) -> list[Figure]:
+    """The first page and a deep one by turns, now the one first, now the other."""
+    timing = Timing()
+    for _ in range(READS):
+        places: list[tuple[str, str | None]] = [("first", None), ("deep", cursor)]
+        random.shuffle(places)
+        for place, at in places:
+            began = time.perf_counter()
+            await page(at)
+            timing.add(place, began)
+    first, deep = (1e3 * percentile(timing.latencies[of], 0.5) for of in ("first", "deep"))
+    return [
+        Figure(f"{name}: first page, p50", first, "ms"),
+        Figure(f"{name}: {depth:,} deep, p50", deep, "ms"),
+        Figure(f"{name}: deep against first", deep / first, "x", at_most(1.5)),
+    ]

@@ -1,0 +1,207 @@
+"""Calls, logs and timelines, for people."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from callstore import Call, Event, LogEntry, Page, Participant, Stint
+from callstore.calls.model import party_from_ref, party_of_kind
+from callstore.cli.output import (
+    NOTHING,
+    Grid,
+    clock,
+    duration,
+    facts,
+    moment,
+    plain,
+    quality,
+    show,
+    some,
+    who,
+    word,
+)
+from callstore.cli.quality_views import issues
+from callstore.quality.model import Analytics, ParticipantMetrics
+from callstore.quality.score import label
+
+
+def page(page: Page[Any], next: str | None) -> None:
+    items: Sequence[Any] = page.items
+    if not items:
+        show("no calls on this page" if next else "no calls")
+    else:
+        show(_log(items) if isinstance(items[0], LogEntry) else _history(items))
+    if next:
+        show("", Text.assemble(("next page: ", "dim"), next))
+
+
+def _history(calls: Sequence[Call]) -> Table:
+    table = Grid("started", "call", "type", "outcome", "talked>", "people>", "initiator")
+    for call in calls:
+        table.add_row(
+            moment(call.created_at),
+            call.id,
+            call.type,
+            word(call.outcome or None),
+            duration(call.duration or None),
+            str(call.joined_count),
+            who(call.initiator),
+        )
+    return table.keep("started", "call", "initiator")
+
+
+def _log(entries: Sequence[LogEntry]) -> Table:
+    table = Grid(
+        "started", "call", "type", "direction", "response", "talked>", "conversation", "seen"
+    )
+    for entry in entries:
+        new = entry.direction == "incoming" and entry.response == "missed" and not entry.seen_at
+        table.add_row(
+            moment(entry.created_at),
+            entry.call_session_id,
+            entry.type,
+            {"outgoing": "→ outgoing", "incoming": "← incoming"}[entry.direction],
+            word(entry.response),
+            duration(entry.talk_seconds or None),
+            entry.conversation_id,
+            Text("new", style="bold red") if new else moment(entry.seen_at),
+        )
+    return table.keep("started", "call", "conversation", "direction", "seen")
+
+
+def ended(call: Call) -> None:
+    line = Text.assemble("call ", call.id, " ended ", moment(call.ended_at), ": ")
+    line.append(word(call.outcome or None))
+    talk = f", talked {duration(call.duration)}" if call.duration else ""
+    show(line.append(f" ({call.end_reason}){talk}"))
+
+
+def call(call: Call, analytics: Analytics | None) -> None:
+    people = call.participants or []
+    metrics = (
+        {one.participant_id: one for one in analytics.participant_metrics} if analytics else {}
+    )
+    names = {row.id: str(who(row.party)) for row in people}
+    show(_title(call), _facts(call, analytics), "", _people(call, people, metrics))
+    if analytics and analytics.network_issues:
+        show("", issues(analytics.network_issues, names, call.started_at or call.created_at))
+
+
+def _title(call: Call) -> Text:
+    title = Text.assemble(("call ", "dim"), (call.id, "bold"), "  ", call.type, "  ")
+    return title.append(word(call.outcome or None))
+
+
+def _facts(call: Call, analytics: Analytics | None) -> Table:
+    wait = None if call.started_at is None else call.started_at - call.created_at
+    answered = (
+        None
+        if wait is None
+        else f"{moment(call.started_at)}  after {duration(wait.total_seconds())}"
+    )
+    return facts(
+        [
+            ("conversation", call.conversation_id),
+            ("initiator", who(call.initiator)),
+            ("created", moment(call.created_at)),
+            ("answered", answered),
+            ("ended", _end(call)),
+            ("talked", duration(call.duration) if call.duration else None),
+            ("people", _seats(call)),
+            ("mode", f"{call.mode}, {some(call.mode_switch_count, 'switch', 'switches')}"),
+            ("expires", moment(call.expires_at) if call.expires_at else None),
+            ("held by", ", ".join(call.holds) or None),
+            ("quality", _quality(call, analytics)),
+        ]
+    )
+
+
+def _seats(call: Call) -> str:
+    at_once, room = call.peak_participants, call.max_participants
+    return f"{call.joined_count} joined, {at_once} at once, room for {room}"
+
+
+def _end(call: Call) -> str | None:
+    if call.ended_at is None:
+        return None
+    by = ""
+    if call.ended_by is not None and call.ended_by_kind is not None:
+        by = f" by {who(party_of_kind(call.ended_by, call.ended_by_kind))}"
+    return f"{moment(call.ended_at)}  {call.end_reason}{by}"
+
+
+def _quality(call: Call, analytics: Analytics | None) -> Text:
+    if analytics is None:
+        return Text(f"not analysed yet: callstore quality show {call.id}", style="dim")
+    return quality(analytics.quality_score, label(analytics.quality_score))
+
+
+def _people(
+    call: Call, people: Sequence[Participant], metrics: dict[str, ParticipantMetrics]
+) -> Table:
+    table = Grid("party", "status", "in the call", "device", "quality")
+    for row in people:
+        found = metrics.get(row.id)
+        party = Text.assemble(who(row.party), (" *" if row.role == "initiator" else "", "dim"))
+        table.add_row(
+            party,
+            word(row.status),
+            Text("\n").join([_stint(call, stint) for stint in row.stints]),
+            _device(row),
+            NOTHING if found is None else quality(found.avg_quality, found.label),
+        )
+    if any(row.role == "initiator" for row in people):
+        table.caption, table.caption_justify = "* initiator", "left"
+    return table.keep("party", "in the call")
+
+
+def _stint(call: Call, stint: Stint) -> Text:
+    start = (stint.joined_at - call.created_at).total_seconds()
+    if stint.left_at is None:
+        return Text.assemble(f"{clock(start)} - ", ("now", "cyan"))
+    end = (stint.left_at - call.created_at).total_seconds()
+    line = Text(f"{clock(start)} - {clock(end)}  ")
+    return line.append(word(stint.reason))
+
+
+def _device(row: Participant) -> str | Text:
+    device = row.device_info
+    known = [device.browser, device.os, device.device_type] if device else []
+    return plain(" / ".join(part for part in known if part)) or NOTHING
+
+
+def timeline(events: Sequence[Event]) -> None:
+    first = events[0]
+    table = Grid("#>", "time", "at>", "event", "party", "by", "")
+    for event in events:
+        actor = party_from_ref(event.actor) if event.actor else None
+        table.add_row(
+            str(event.seq),
+            moment(event.at),
+            clock((event.at - first.at).total_seconds()),
+            _event(event.type),
+            who(event.party) if event.participant_id else "",
+            "" if actor is None or actor == event.party else who(actor),
+            _data(event),
+        )
+    show(
+        Text.assemble(("call ", "dim"), (first.call_session_id, "bold")),
+        table.keep("#", "time", "at", "event", "party", "by"),
+    )
+
+
+def _event(type: str) -> Text:
+    return Text(type, style="bold" if type.startswith("call.") else "")
+
+
+def _data(event: Event) -> str:
+    """{"answered": true, "from": "p2p"} as: answered, from p2p"""
+    words = []
+    for key, value in (event.data or {}).items():
+        if isinstance(value, bool):
+            words.append(key if value else f"no {key}")
+        elif value is not None:
+            words.append(f"{key} {value}")
+    return plain(", ".join(words))

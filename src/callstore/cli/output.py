@@ -1,0 +1,154 @@
+"""What people see: times, durations, tables, colours. Imported where something is printed."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from callstore import Party
+
+STYLES = {
+    "answered": "green",
+    "accepted": "green",
+    "ongoing": "bold cyan",
+    "ringing": "cyan",
+    "missed": "red",
+    "failed": "red",
+    "lost": "red",
+    "declined": "yellow",
+    "cancelled": "yellow",
+    "connected": "green",
+    "excellent": "green",
+    "good": "green",
+    "fair": "yellow",
+    "poor": "red",
+    "bad": "bold red",
+    "minor": "yellow",
+    "major": "red",
+    "critical": "bold red",
+}
+NOTHING = Text("-", style="dim")
+PIPE_WIDTH = 10_000  # a pipe has no edge to be cut at
+
+
+def console() -> Console:
+    """On stdout. What is printed is shown as it is: brackets are no markup."""
+    edge = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+    return Console(width=edge, markup=False, highlight=False, emoji=False)
+
+
+def show(*blocks: RenderableType) -> None:
+    """Prints; where the terminal is too narrow a line wraps, nothing is cut."""
+    out = console()
+    for block in blocks:
+        out.print(block, crop=False, soft_wrap=isinstance(block, str | Text))
+
+
+class Grid(Table):
+    """A table without lines, as wide as what is in it."""
+
+    def __init__(self, *headers: str, title: str | None = None) -> None:
+        super().__init__(
+            box=box.SIMPLE_HEAD,
+            header_style="dim",
+            title=title,
+            title_justify="left",
+            title_style="bold",
+            pad_edge=False,
+            show_edge=False,
+        )
+        for header in headers:
+            number = header.endswith(">")
+            self.add_column(
+                header.rstrip(">"), justify="right" if number else "left", overflow="fold"
+            )
+
+    def keep(self, *headers: str) -> "Grid":
+        """Never breaks what stands in these columns."""
+        for column in self.columns:
+            if column.header in headers:
+                column.no_wrap = True
+                column.min_width = max((len(str(cell)) for cell in column.cells), default=None)
+        return self
+
+
+def facts(rows: Sequence[tuple[str, RenderableType | None]]) -> Table:
+    """Names and values below each other; those without a value are left out."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        if value is not None:
+            table.add_row(name, value)
+    return table
+
+
+def word(value: str | None) -> Text:
+    """A word of ours, in its colour."""
+    return NOTHING if value is None else Text(value, style=STYLES.get(value, ""))
+
+
+def moment(time: datetime | None) -> str | Text:
+    return NOTHING if time is None else f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def duration(seconds: float | None) -> str | Text:
+    """3m 12s"""
+    if seconds is None:
+        return NOTHING
+    minutes, left = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h {minutes:02}m {left:02}s"
+    return f"{minutes}m {left:02}s" if minutes else f"{left}s"
+
+
+def clock(seconds: float) -> str:
+    """Into a call: 3:12, 1:03:12."""
+    minutes, left = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def who(party: Party | None) -> str | Text:
+    """As it is typed: user:65f0…"""
+    return Text("erased", style="dim") if party is None else f"{party.kind}:{party.id}"
+
+
+def number(value: float | None, digits: int = 1) -> str | Text:
+    return NOTHING if value is None else f"{value:,.{digits}f}"
+
+
+def quality(score: float | None, label: str | None) -> Text:
+    if score is None:
+        return Text("not known", style="dim")
+    return Text(f"{score:.1f} {label}", style=STYLES.get(label or "", ""))
+
+
+def plain(text: str) -> str:
+    """Text of others, without what would move a terminal's cursor."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def some(count: int, one: str, many: str | None = None) -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+@contextmanager
+def progress(what: str, total: int | None, *, quiet: bool) -> Iterator[Callable[[int], object]]:
+    """A bar on a terminal's stderr while it takes long; gives what to call with how much more."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    err = Console(stderr=True)
+    with Progress(
+        *columns, console=err, transient=True, disable=quiet or not err.is_terminal
+    ) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda more: bar.advance(task, more)

@@ -1,0 +1,73 @@
+"""`callstore sweep`: what has to be done when time goes by."""
+
+import asyncio
+import signal
+from datetime import UTC, datetime
+
+import click
+
+from callstore import Calls, errors
+from callstore.cli.app import App, Command, failure
+from callstore.retention.sweep import SweepReport
+
+WORDS = {
+    "timed_out": "timed out",
+    "lost": "lost",
+    "switched": "switched",
+    "expired_rings": "stopped ringing",
+    "analysed": "analysed",
+    "finished": "finished",
+}
+
+
+@click.command(cls=Command)
+@click.option(
+    "--every",
+    type=click.FloatRange(0, 60, min_open=True),
+    metavar="SECONDS",
+    help="Again and again, until Ctrl-C or SIGTERM. At most 60.",
+)
+@click.pass_obj
+def sweep(app: App, every: float | None) -> None:
+    """Do what is due: time out calls, close lost parties, switch modes, analyse.
+
+    Nothing is done while another process sweeps. With --every and --json there is one JSON
+    document a line, one line a sweep.
+    """
+    if every is not None:
+        app.run(lambda calls: _go_on(app, calls, every))
+        return
+    report = app.run(lambda calls: calls.sweep())
+    if app.json:
+        app.print_json(report)
+    else:
+        click.echo(_said(report) or "nothing to do")
+
+
+async def _go_on(app: App, calls: Calls, every: float) -> None:
+    """Sweeps until SIGTERM, which lets a sweep that runs come to its end."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    if not app.json:
+        click.echo(f"sweeping every {every:g} s until Ctrl-C or SIGTERM", err=True)
+    while not stop.is_set():
+        try:
+            _tell(app, await calls.sweep())
+        except (errors.Busy, errors.StoreUnavailable) as error:
+            failure(error).show()  # it may pass: the next sweep does what is left
+        try:
+            await asyncio.wait_for(stop.wait(), every)
+        except TimeoutError:
+            continue
+
+
+def _tell(app: App, report: SweepReport) -> None:
+    if app.json:
+        app.print_json(report, line=True)
+    elif said := _said(report):
+        click.echo(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}  {said}")
+
+
+def _said(report: SweepReport) -> str:
+    counts = ((getattr(report, name), words) for name, words in WORDS.items())
+    return ", ".join(f"{count:,} {words}" for count, words in counts if count)

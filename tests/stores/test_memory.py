@@ -1,0 +1,10 @@
+import pytest
+from callstore.testing.contract.world import *
+from callstore.testing.contract.starting import *
+from callstore.testing.contract.coming import *
+from callstore.testing.contract.going import *
+from callstore.testing.contract.media import *
+
+@pytest.fixture
+def store_url() -> str:
+    return "memory:"
