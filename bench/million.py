@@ -1,7 +1,7 @@
 """A million seeded calls, and the pages half a million deep in them.
 
-The pages are those of the conversation and of the party with the most calls. A page's cursor is made
-from the row at its depth, so that nobody has to turn 25,000 pages first.
+The pages are those of the conversation and of the party with the most calls. A page's cursor is
+made from the row at its depth, so that nobody has to turn 25,000 pages first.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench import help
 from bench.harness import Figure, NotMeasured, Options, Timing, at_least, at_most, percentile
+from bench.help import command
 from callstore import open_calls
 from callstore.calls.model import party_from_ref
 from callstore.stores.protocol import HistoryQuery, LogQuery
@@ -33,7 +33,7 @@ Page = Callable[[str | None], Awaitable[object]]  # by cursor
 
 
 def run(options: Options) -> list[Figure]:
-    path, name = options.folder / "million.db", help.command()
+    path, name = options.folder / "million.db", command()
     figures = seed(name, path, options.calls)
     with contextlib.closing(connection.open_reader(path)) as db:
         heavy, history = _deepest(db, "CallSession", "conversationId")

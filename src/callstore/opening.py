@@ -56,9 +56,9 @@ async def open_calls(
             new_id=ids,
             keep=chosen.keep_calls,
             liveness=chosen.liveness,
-            deciders={Report: partial(
-                    decide_report, live_issues=chosen.live_issues, lines=chosen.lines
-                )},
+            deciders={
+                Report: partial(decide_report, live_issues=chosen.live_issues, lines=chosen.lines)
+            },
         )
         group = Group(opened, rules, deadline=chosen.command_deadline)
         try:

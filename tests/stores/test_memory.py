@@ -4,6 +4,8 @@ from callstore.testing.contract.starting import *
 from callstore.testing.contract.coming import *
 from callstore.testing.contract.going import *
 from callstore.testing.contract.media import *
+from callstore.testing.contract.deadlines import *
+from callstore.testing.contract.looking_back import *
 
 @pytest.fixture
 def store_url() -> str:

@@ -1,7 +1,6 @@
 """`Calls`: what a user of callstore holds. Checks what comes in, asks the group or the store."""
 
 import inspect
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -30,7 +29,7 @@ from callstore.errors import NotFound
 from callstore.ids import Id
 from callstore.quality.facade import Quality
 from callstore.retention.doctor import DoctorReport, examine
-from callstore.retention.sweep import SweepReport, sweep
+from callstore.retention.sweep import Sweep, SweepReport
 from callstore.schema.facade import Schema
 from callstore.seeding import SeedReport, seed_store
 from callstore.settings import Settings
@@ -100,7 +99,6 @@ class Calls:
         self._clock = clock
         self._settings = settings
         self._describe = describe
-        self._holder = secrets.token_hex(8)
         self.quality = Quality(store, group, clock=clock, new_id=new_id, settings=settings)
         self.schema = Schema(store, clock=clock)
 
@@ -397,15 +395,15 @@ class Calls:
         """Does what deadlines, silence and seats ask for, in all calls; all zeros while another
         process sweeps. Run it at least every minute: nobody is lost who was not watched."""
         asked = check(_Sweep, now=now)
-        return await sweep(
+        sweep = Sweep(
             self._store,
             self._group,
             self.quality.analyse,
-            holder=self._holder,
-            now=asked.now or self._now(),
+            clock=self._now,
+            pinned=asked.now,
             liveness=self._settings.liveness,
-            pinned=asked.now is not None,
         )
+        return await sweep.run()
 
     async def doctor(
         self, *, fix: bool = False, progress: Callable[[int], object] | None = None

@@ -8,12 +8,12 @@ from rich.text import Text
 
 from callstore import Call, Event, LogEntry, Page, Participant, Stint
 from callstore.calls.model import party_from_ref, party_of_kind
+from callstore.cli.grid import NOTHING, Grid
 from callstore.cli.output import (
-    NOTHING,
-    Grid,
     clock,
     duration,
     facts,
+    minute,
     moment,
     plain,
     quality,
@@ -37,11 +37,14 @@ def page(page: Page[Any], next: str | None) -> None:
         show("", Text.assemble(("next page: ", "dim"), next))
 
 
-def _history(calls: Sequence[Call]) -> Table:
-    table = Grid("started", "call", "type", "outcome", "talked>", "people>", "initiator")
+def _history(calls: Sequence[Call]) -> Grid:
+    table = Grid(
+        "time (UTC)", "call", "type", "outcome", "talked>", "people>", "initiator",
+        optional=("people", "initiator", "type"),
+    )  # fmt: skip
     for call in calls:
-        table.add_row(
-            moment(call.created_at),
+        table.add(
+            minute(call.created_at),
             call.id,
             call.type,
             word(call.outcome or None),
@@ -49,26 +52,36 @@ def _history(calls: Sequence[Call]) -> Table:
             str(call.joined_count),
             who(call.initiator),
         )
-    return table.keep("started", "call", "initiator")
+    return table
 
 
-def _log(entries: Sequence[LogEntry]) -> Table:
+def _log(entries: Sequence[LogEntry]) -> Grid:
     table = Grid(
-        "started", "call", "type", "direction", "response", "talked>", "conversation", "seen"
-    )
+        "time (UTC)", "call", "type", "way", "response", "talked>", "conversation",
+        optional=("type", "conversation"),
+    )  # fmt: skip
     for entry in entries:
-        new = entry.direction == "incoming" and entry.response == "missed" and not entry.seen_at
-        table.add_row(
-            moment(entry.created_at),
+        table.add(
+            minute(entry.created_at),
             entry.call_session_id,
             entry.type,
-            {"outgoing": "→ outgoing", "incoming": "← incoming"}[entry.direction],
-            word(entry.response),
+            {"outgoing": "out", "incoming": "in"}[entry.direction],
+            _response(entry),
             duration(entry.talk_seconds or None),
             entry.conversation_id,
-            Text("new", style="bold red") if new else moment(entry.seen_at),
         )
-    return table.keep("started", "call", "conversation", "direction", "seen")
+    if any(_new(entry) for entry in entries):
+        table.note = "* not seen yet"
+    return table
+
+
+def _response(entry: LogEntry) -> Text:
+    said = word(entry.response)
+    return said.append(" *") if _new(entry) else said
+
+
+def _new(entry: LogEntry) -> bool:
+    return entry.direction == "incoming" and entry.response == "missed" and entry.seen_at is None
 
 
 def ended(call: Call) -> None:
@@ -86,7 +99,7 @@ def call(call: Call, analytics: Analytics | None) -> None:
     names = {row.id: str(who(row.party)) for row in people}
     show(_title(call), _facts(call, analytics), "", _people(call, people, metrics))
     if analytics and analytics.network_issues:
-        show("", issues(analytics.network_issues, names, call.started_at or call.created_at))
+        show("", issues(analytics.network_issues, names, call.created_at))
 
 
 def _title(call: Call) -> Text:
@@ -140,21 +153,21 @@ def _quality(call: Call, analytics: Analytics | None) -> Text:
 
 def _people(
     call: Call, people: Sequence[Participant], metrics: dict[str, ParticipantMetrics]
-) -> Table:
-    table = Grid("party", "status", "in the call", "device", "quality")
+) -> Grid:
+    table = Grid("party", "status", "in the call", "quality", "device", flowing=("device",))
     for row in people:
         found = metrics.get(row.id)
         party = Text.assemble(who(row.party), (" *" if row.role == "initiator" else "", "dim"))
-        table.add_row(
+        table.add(
             party,
             word(row.status),
             Text("\n").join([_stint(call, stint) for stint in row.stints]),
-            _device(row),
             NOTHING if found is None else quality(found.avg_quality, found.label),
+            _device(row),
         )
     if any(row.role == "initiator" for row in people):
-        table.caption, table.caption_justify = "* initiator", "left"
-    return table.keep("party", "in the call")
+        table.note = "* initiator"
+    return table
 
 
 def _stint(call: Call, stint: Stint) -> Text:
@@ -174,10 +187,13 @@ def _device(row: Participant) -> str | Text:
 
 def timeline(events: Sequence[Event]) -> None:
     first = events[0]
-    table = Grid("#>", "time", "at>", "event", "party", "by", "")
+    table = Grid(
+        "#>", "time", "at>", "event", "party", "by", "what",
+        flowing=("what",), sparse=("what", "by"), optional=("by", "time"),
+    )  # fmt: skip
     for event in events:
         actor = party_from_ref(event.actor) if event.actor else None
-        table.add_row(
+        table.add(
             str(event.seq),
             moment(event.at),
             clock((event.at - first.at).total_seconds()),
@@ -188,7 +204,7 @@ def timeline(events: Sequence[Event]) -> None:
         )
     show(
         Text.assemble(("call ", "dim"), (first.call_session_id, "bold")),
-        table.keep("#", "time", "at", "event", "party", "by"),
+        table,
     )
 
 

@@ -22,13 +22,14 @@ def doctor(app: App, fix: bool) -> None:
 
 
 def _show(report: DoctorReport, fix: bool) -> None:
-    from callstore.cli.output import Grid, plain, show, some
+    from callstore.cli.grid import Grid
+    from callstore.cli.output import plain, show, some
 
     if report.findings:
-        table = Grid("problem", "collection", "id", "detail")
+        table = Grid("problem", "collection", "id", "detail", flowing=("detail",))
         for one in report.findings:
-            table.add_row(one.problem, one.collection, one.id, plain(one.detail))
-        show(table.keep("id"), "")
+            table.add(one.problem, one.collection, one.id, plain(one.detail))
+        show(table, "")
     found = some(len(report.findings), "finding") if report.findings else "all agrees"
     if report.findings:
         found += f", {report.fixed:,} mended" if fix else "; --fix mends what can be"

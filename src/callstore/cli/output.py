@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from rich import box
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from callstore import Party
+from callstore.cli.grid import NOTHING, Grid
 
 STYLES = {
     "answered": "green",
@@ -33,7 +33,6 @@ STYLES = {
     "major": "red",
     "critical": "bold red",
 }
-NOTHING = Text("-", style="dim")
 PIPE_WIDTH = 10_000  # a pipe has no edge to be cut at
 
 
@@ -43,39 +42,12 @@ def console() -> Console:
     return Console(width=edge, markup=False, highlight=False, emoji=False)
 
 
-def show(*blocks: RenderableType) -> None:
+def show(*blocks: Grid | RenderableType) -> None:
     """Prints; where the terminal is too narrow a line wraps, nothing is cut."""
     out = console()
     for block in blocks:
-        out.print(block, crop=False, soft_wrap=isinstance(block, str | Text))
-
-
-class Grid(Table):
-    """A table without lines, as wide as what is in it."""
-
-    def __init__(self, *headers: str, title: str | None = None) -> None:
-        super().__init__(
-            box=box.SIMPLE_HEAD,
-            header_style="dim",
-            title=title,
-            title_justify="left",
-            title_style="bold",
-            pad_edge=False,
-            show_edge=False,
-        )
-        for header in headers:
-            number = header.endswith(">")
-            self.add_column(
-                header.rstrip(">"), justify="right" if number else "left", overflow="fold"
-            )
-
-    def keep(self, *headers: str) -> "Grid":
-        """Never breaks what stands in these columns."""
-        for column in self.columns:
-            if column.header in headers:
-                column.no_wrap = True
-                column.min_width = max((len(str(cell)) for cell in column.cells), default=None)
-        return self
+        shown = block.table(out.width) if isinstance(block, Grid) else block
+        out.print(shown, crop=False, soft_wrap=isinstance(block, str | Text))
 
 
 def facts(rows: Sequence[tuple[str, RenderableType | None]]) -> Table:
@@ -98,6 +70,11 @@ def moment(time: datetime | None) -> str | Text:
     return NOTHING if time is None else f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
+def minute(time: datetime) -> str:
+    """Of a list, whose header says that it is UTC."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
 def duration(seconds: float | None) -> str | Text:
     """3m 12s"""
     if seconds is None:
@@ -105,7 +82,7 @@ def duration(seconds: float | None) -> str | Text:
     minutes, left = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
-        return f"{hours}h {minutes:02}m {left:02}s"
+        return f"{hours}h {minutes:02}m"
     return f"{minutes}m {left:02}s" if minutes else f"{left}s"
 
 

@@ -3,14 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from rich.table import Table
 from rich.text import Text
 
 from callstore import Call
+from callstore.cli.grid import NOTHING, Grid
 from callstore.cli.output import (
-    NOTHING,
     STYLES,
-    Grid,
     clock,
     duration,
     number,
@@ -57,8 +55,8 @@ def trace(file: str, score: TraceScore) -> None:
         return
     table = _averages("peer")
     for one in score.participants:
-        table.add_row(plain(one.peer), *_average_cells(one))
-    show("", table.keep("peer"))
+        table.add(plain(one.peer), *_average_cells(one))
+    show("", table)
     found = sorted((i for one in score.participants for i in one.issues), key=lambda i: i.timestamp)
     start = min((w.start for one in score.participants for w in one.windows), default=None)
     if found and start:
@@ -75,8 +73,8 @@ def course(call: Call, analytics: Analytics, plot: str | None) -> None:
     title = Text.assemble(("call ", "dim"), (call.id, "bold"), "  ", quality(score, label(score)))
     table = _averages("party")
     for one in analytics.participant_metrics:
-        table.add_row(names.get(one.participant_id, one.participant_id), *_average_cells(one))
-    show(title, "", table.keep("party"))
+        table.add(names.get(one.participant_id, one.participant_id), *_average_cells(one))
+    show(title, "", table)
     for of in analytics.windows:
         if of.windows:
             name = names.get(of.participant_id, of.participant_id)
@@ -109,17 +107,19 @@ def _kbit(bits: float | None) -> str | Text:
     return number(None if bits is None else bits / 1000, 0)
 
 
-def _windows(name: str, windows: Sequence[Window], start: datetime) -> Table:
+def _windows(name: str, windows: Sequence[Window], start: datetime) -> Grid:
     """The term that a score is the least of stands out."""
     table = Grid(
         "at>", "score>", "", "net>", "freeze>", "fps>", "rate>",
         "loss %>", "jitter>", "RTT>", "delay>", "kbit/s>", "frames/s>", "away>",
         title=name,
+        sparse=("net", "freeze", "fps", "rate", "jitter", "RTT", "delay", "frames/s", "away"),
+        optional=("delay", "frames/s", "jitter"),
     )  # fmt: skip
     for one in windows:
         terms = (one.terms.net, one.terms.freeze, one.terms.fps, one.terms.rate)
         least = min((term for term in terms if term is not None), default=None)
-        table.add_row(
+        table.add(
             clock((one.start - start).total_seconds()),
             number(one.score),
             _bar(one.score),
@@ -132,7 +132,7 @@ def _windows(name: str, windows: Sequence[Window], start: datetime) -> Table:
             number(one.video.fps if one.video else None),
             duration(one.away or None),
         )
-    return without_empty(table)
+    return table
 
 
 def _term(term: float | None, least: float | None) -> str | Text:
@@ -149,17 +149,7 @@ def _bar(score: float | None) -> Text:
     return bar.append("░" * (BAR - filled), style="dim")
 
 
-def without_empty(table: Grid) -> Grid:
-    """Less the columns in which nothing is known of anyone."""
-    table.columns = [
-        column
-        for column in table.columns
-        if column.header == "" or any(cell is not NOTHING for cell in column.cells)
-    ]
-    return table
-
-
-def issues(found: Sequence[Issue], names: Mapping[str, str], start: datetime) -> Table:
+def issues(found: Sequence[Issue], names: Mapping[str, str], start: datetime) -> Grid:
     """`names` by participant; times are counted from `start`."""
     table = Grid(
         "at>", "for>", "issue", "severity", "worst>", "", "party", title=some(len(found), "issue")
@@ -167,7 +157,7 @@ def issues(found: Sequence[Issue], names: Mapping[str, str], start: datetime) ->
     for one in found:
         scale, unit = UNITS[one.type]
         end = one.ended_at or one.timestamp
-        table.add_row(
+        table.add(
             clock((one.timestamp - start).total_seconds()),
             duration((end - one.timestamp).total_seconds()) if one.ended_at else Text("on", "dim"),
             one.type.replace("_", " "),
@@ -176,4 +166,4 @@ def issues(found: Sequence[Issue], names: Mapping[str, str], start: datetime) ->
             unit,
             names.get(one.participant_id, plain(one.participant_id)),
         )
-    return table.keep("party")
+    return table

@@ -30,7 +30,8 @@ def _answer(app: App, report: Any) -> None:
     if app.json:
         app.print_json(report)
     else:
-        from callstore.cli.output import Grid, facts, moment, show, word
+        from callstore.cli.grid import Grid
+        from callstore.cli.output import facts, moment, show, word
 
         current = not report.pending and report.version >= report.code
         state = "up to date" if current else "behind: callstore schema up"
@@ -39,8 +40,8 @@ def _answer(app: App, report: Any) -> None:
         show(facts([("database", f"{report.version}, {state}"), ("this code", str(report.code))]))
         table = Grid("step>", "name", "applied")
         for step in report.applied:
-            table.add_row(str(step.id), step.name, moment(step.applied_at))
+            table.add(str(step.id), step.name, moment(step.applied_at))
         for name in report.pending:
-            table.add_row("", name, word("missing"))
-        if table.row_count:
+            table.add("", name, word("missing"))
+        if table.rows:
             show("", table)

@@ -39,6 +39,12 @@ class Episode(Struct, omit_defaults=True):
     def open(self) -> bool:
         return self.since is not None and self.until is None
 
+    def over(self, at: float, lines: Lines) -> bool:
+        """Whether it cannot go on any more, nor has anything begun that may open."""
+        if self.recent or self.open:
+            return False
+        return self.until is None or at - self.until > lines.reopen_s * 1000
+
 
 def judge(value: float, line: Line) -> tuple[int, bool]:
     """How many of the lines it passes, and whether it is clear."""
@@ -64,10 +70,10 @@ def follow(
     if episode.since is not None and episode.until is None:
         _go_on(episode, line, now)
         return None
-    if not now.level:
-        return None
     over = [one for one in recent if one.level]
-    if len(over) < line.need:
+    if not over:
+        recent.clear()  # a state that is smaller and tells the same
+    if not now.level or len(over) < line.need:
         return None
     return _open(episode, line, over, over[0].at if began is None else began, lines)
 

@@ -105,9 +105,9 @@ def observe(detector: Detector, step: Step, media: Media | None, lines: Lines = 
     audio, video, camera = _on(detector, step, media, lines)
     finished: Finished = []
     for type, value in _values(step, audio, video, camera, lines):
-        line = lines.of_type(type)
-        level, clear = judge(value, line)
-        _follow(detector, finished, type, Seen(step.end, level, clear, value), lines)
+        level, clear = judge(value, lines.of_type(type))
+        if level or type in detector.episodes:
+            _follow(detector, finished, type, Seen(step.end, level, clear, value), lines)
     _bitrate(detector, finished, step, video, lines)
     _limited(detector, finished, step, lines)
     _media_gap(detector, finished, step, (audio, video), lines)
@@ -188,12 +188,14 @@ def _follow(
     lines: Lines,
     began: float | None = None,
 ) -> None:
-    episode = detector.episodes.get(type)
-    if episode is None:
-        episode = detector.episodes[type] = Episode()
+    episode = detector.episodes.setdefault(type, Episode())
     before = follow(episode, lines.of_type(type), seen, lines, began)
     if before is not None:
         finished.append((type, before))
+    if episode.over(seen.at, lines):
+        del detector.episodes[type]
+        if episode.since is not None:
+            finished.append((type, episode))
 
 
 def _bitrate(

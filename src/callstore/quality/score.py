@@ -103,4 +103,4 @@ def _short_of(expected: float | None, actual: float | None, slope: float) -> flo
         return None
     if actual <= 0:
         return 0.0
-    return min(max(100.0 - slope * math.log(expected / actual), 0.0), 100.0)
+    return min(max(100.0 - slope * (math.log(expected) - math.log(actual)), 0.0), 100.0)

@@ -1,12 +1,15 @@
 """The sweep: deadlines, lost parties, seats and analyses, by one process at a time."""
 
+import asyncio
+import secrets
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from callstore.calls.commands import Expire
 from callstore.calls.lifecycle.expiry import P2P_AFTER
 from callstore.calls.model import Event, Row
-from callstore.stores.group import SWEEP, WATCH_GAP, Group
+from callstore.errors import NotFound
+from callstore.stores.group import MOST, SWEEP, WATCH_GAP, Group
 from callstore.stores.protocol import Store
 
 LEASE_FOR = timedelta(seconds=60)
@@ -24,48 +27,77 @@ class SweepReport(Row, frozen=True, kw_only=True):
     finished: int = 0
 
 
-async def sweep(
-    store: Store,
-    group: Group,
-    analyse: Callable[[str], Awaitable[object]],
-    *,
-    holder: str,
-    now: datetime,
-    liveness: timedelta | None,
-    pinned: bool,
-) -> SweepReport:
-    """One sweep as of `now`; all zeros while another process holds the lease.
+class Sweep:
+    """One sweep. `pinned` decides everything as of that time, None as of when its turn comes."""
 
-    `pinned`: decide as of `now`, not as of when each call's turn comes.
-    """
-    lease = await store.take_lease(SWEEP, holder, now, LEASE_FOR, WATCH_GAP)
-    if lease is None:
-        return SweepReport()
-    try:
-        events = await _expire(store, group, now, liveness, pinned=pinned)
-        unanalysed = await store.unanalysed()
-        for call_id in unanalysed:
-            await analyse(call_id)
-    finally:
-        await store.release_lease(SWEEP, holder)
-    return SweepReport(
-        timed_out=sum(
-            event.type == "call.ended" and (event.data or {})["reason"] == "timeout"
-            for event in events
-        ),
-        lost=sum(event.type == "participant.lost" for event in events),
-        switched=sum(event.type == "mode.switched" for event in events),
-        expired_rings=sum(event.type == "ring.expired" for event in events),
-        analysed=len(unanalysed),
-    )
+    def __init__(
+        self,
+        store: Store,
+        group: Group,
+        analyse: Callable[[str], Awaitable[object]],
+        *,
+        clock: Callable[[], datetime],
+        pinned: datetime | None,
+        liveness: timedelta | None,
+    ) -> None:
+        self._store = store
+        self._group = group
+        self._analyse = analyse
+        self._holder = secrets.token_hex(8)  # this sweep, not this process
+        self._clock = clock
+        self._pinned = pinned
+        self._liveness = liveness
 
+    async def run(self) -> SweepReport:
+        """All zeros while another sweep holds the lease."""
+        if not await self._keep_lease():
+            return SweepReport()
+        try:
+            events = await self._expire()
+            analysed = await self._analyse_ended()
+        finally:
+            await self._store.release_lease(SWEEP, self._holder)
+        return SweepReport(
+            timed_out=sum(
+                e.type == "call.ended" and (e.data or {})["reason"] == "timeout" for e in events
+            ),
+            lost=sum(e.type == "participant.lost" for e in events),
+            switched=sum(e.type == "mode.switched" for e in events),
+            expired_rings=sum(e.type == "ring.expired" for e in events),
+            analysed=analysed,
+        )
 
-async def _expire(
-    store: Store, group: Group, now: datetime, liveness: timedelta | None, *, pinned: bool
-) -> list[Event]:
-    silent_before = None if liveness is None else now - liveness
-    events: list[Event] = []
-    for call_id in await store.overdue(now, silent_before, now - P2P_AFTER):
-        _, made = await group.submit(Expire(call_id=call_id, at=now if pinned else None))
-        events += made
-    return events
+    def _now(self) -> datetime:
+        return self._pinned or self._clock()
+
+    async def _keep_lease(self) -> bool:
+        """Taken or renewed; False when another sweep has it."""
+        lease = await self._store.take_lease(SWEEP, self._holder, self._now(), LEASE_FOR, WATCH_GAP)
+        return lease is not None
+
+    async def _expire(self) -> list[Event]:
+        now = self._now()
+        silent_before = None if self._liveness is None else now - self._liveness
+        overdue = await self._store.overdue(now, silent_before, now - P2P_AFTER)
+        events: list[Event] = []
+        for first in range(0, len(overdue), MOST):
+            some = overdue[first : first + MOST]
+            for _, made in await asyncio.gather(
+                *(self._group.submit(Expire(call_id=id, at=self._pinned)) for id in some)
+            ):
+                events += made
+            if not await self._keep_lease():
+                break
+        return events
+
+    async def _analyse_ended(self) -> int:
+        count = 0
+        for call_id in await self._store.unanalysed():
+            if not await self._keep_lease():
+                break
+            try:
+                await self._analyse(call_id)
+            except NotFound:
+                continue  # deleted meanwhile
+            count += 1
+        return count

@@ -279,5 +279,3 @@ class TestFullCall:
         call = await answered(calls, max_participants=2, end_when="empty")
         await calls.leave(call.id, BOB)
         assert (await calls.join(call.id, CAT)).call.live_count == 2
-
-

@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
-    invariant,
     rule,
     run_state_machine_as_test,
 )
@@ -78,6 +77,7 @@ class Profile:
             stateful_step_count=self.commands,
             deadline=None,
             suppress_health_check=list(HealthCheck),
+            report_multiple_bugs=False,
             print_blob=True,
         )
 
@@ -287,6 +287,7 @@ class CallsMachine(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.latest: dict[str, str] = {}
         self.late = 0
+        self.sound = False  # no command is under way, none has shown a difference
         self.again: Command | None = None
         self.model = PlainModel()
         self.opened: Any = None
@@ -309,7 +310,7 @@ class CallsMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            if self.calls is not None:
+            if self.sound:
                 self.check_everything()
         finally:
             if self.calls is not None:
@@ -440,11 +441,6 @@ class CallsMachine(RuleBasedStateMachine):
         else:
             same("state_at", state_view(self.run(self.calls.state_at(call_id, at))), model)
 
-    @invariant()
-    def seats_suffice(self) -> None:
-        for call in self.model.calls.values():
-            assert call.live_count <= call.max_participants
-
     # -- running and comparing --
 
     def now(self) -> datetime:
@@ -486,12 +482,13 @@ class CallsMachine(RuleBasedStateMachine):
         self.do(Command(name, (call_id, self.party(call_id, one)), options))
 
     def do(self, command: Command) -> Any:
-        self.again = command
+        self.again, self.sound = command, False
         before = {call.id: call.version for call in self.model.calls.values()}
         store = self.run(command.on_store(self.calls))
         model = command.on_model(self.model, self.now(), store)
         same(f"what {command.name} gave", result_view(store), result_view(model))
         self.check_changed(before, command)
+        self.sound = True
         return model
 
     def check_changed(self, before: dict[str, int], command: Command) -> None:
@@ -512,6 +509,7 @@ class CallsMachine(RuleBasedStateMachine):
 
         store = [result_view(result) for result in self.run(together())]
         call_id = commands[0].args[0]
+        self.sound = False
         rows = self.read(call_id)
         for order in itertools.permutations(range(len(commands))):
             model = deepcopy(self.model)
@@ -523,6 +521,7 @@ class CallsMachine(RuleBasedStateMachine):
             if explained and rows == model_rows(model.calls.get(call_id)):
                 self.model = model
                 self.check_changed({}, commands[0])
+                self.sound = True
                 return
         raise AssertionError(f"no order of {commands} explains {store}")
 
@@ -543,6 +542,8 @@ class CallsMachine(RuleBasedStateMachine):
         same("participants", set(rows), set(model_people))
         for party, row in rows.items():
             same(f"participant {party.ref}", row, model_people[party])
+        seated = sum(row.seated for row in call.rows.values())
+        assert session["live_count"] == seated <= session["max_participants"]
         ended = [event.type for event in events].count("call.ended")
         same("call.ended events", ended, 0 if call.live else 1)
         replayed = self.run(self.calls.state_at(call.id, call.last_event_at))

@@ -50,7 +50,11 @@ class TestStart:
     async def test_everyone_invited_gets_an_entry_that_rings(self, calls: Calls) -> None:
         call = await calls.start(ROOM, ANN, invite=[BOB, CAT])
         own = await entry_of(calls, ANN)
-        assert (own.direction, own.response, own.call_session_id) == ("outgoing", "ringing", call.id)
+        assert (own.direction, own.response, own.call_session_id) == (
+            "outgoing",
+            "ringing",
+            call.id,
+        )
         for party in (BOB, CAT):
             entry = await entry_of(calls, party)
             assert (entry.direction, entry.response) == ("incoming", "ringing")
