@@ -43,7 +43,7 @@ def _history(calls: Sequence[Call]) -> Grid:
         optional=("people", "initiator", "type"),
     )  # fmt: skip
     for call in calls:
-        table.add(
+        table.add_row(
             minute(call.created_at),
             call.id,
             call.type,
@@ -61,7 +61,7 @@ def _log(entries: Sequence[LogEntry]) -> Grid:
         optional=("type", "conversation"),
     )  # fmt: skip
     for entry in entries:
-        table.add(
+        table.add_row(
             minute(entry.created_at),
             entry.call_session_id,
             entry.type,
@@ -158,7 +158,7 @@ def _people(
     for row in people:
         found = metrics.get(row.id)
         party = Text.assemble(who(row.party), (" *" if row.role == "initiator" else "", "dim"))
-        table.add(
+        table.add_row(
             party,
             word(row.status),
             Text("\n").join([_stint(call, stint) for stint in row.stints]),
@@ -189,11 +189,11 @@ def timeline(events: Sequence[Event]) -> None:
     first = events[0]
     table = Grid(
         "#>", "time", "at>", "event", "party", "by", "what",
-        flowing=("what",), sparse=("what", "by"), optional=("by", "time"),
+        flowing=("what",), sparse=("what", "by"), optional=("time", "by"),
     )  # fmt: skip
     for event in events:
         actor = party_from_ref(event.actor) if event.actor else None
-        table.add(
+        table.add_row(
             str(event.seq),
             moment(event.at),
             clock((event.at - first.at).total_seconds()),
@@ -203,7 +203,9 @@ def timeline(events: Sequence[Event]) -> None:
             _data(event),
         )
     show(
-        Text.assemble(("call ", "dim"), (first.call_session_id, "bold")),
+        Text.assemble(
+            ("call ", "dim"), (first.call_session_id, "bold"), ("  from ", "dim"), moment(first.at)
+        ),
         table,
     )
 

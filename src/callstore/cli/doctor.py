@@ -28,7 +28,7 @@ def _show(report: DoctorReport, fix: bool) -> None:
     if report.findings:
         table = Grid("problem", "collection", "id", "detail", flowing=("detail",))
         for one in report.findings:
-            table.add(one.problem, one.collection, one.id, plain(one.detail))
+            table.add_row(one.problem, one.collection, one.id, plain(one.detail))
         show(table, "")
     found = some(len(report.findings), "finding") if report.findings else "all agrees"
     if report.findings:

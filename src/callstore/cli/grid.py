@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -35,11 +36,13 @@ class Grid:
         self.title, self.note = title, note
         self.rows: list[tuple[Cell, ...]] = []
 
-    def add(self, *cells: Cell) -> None:
+    def add_row(self, *cells: Cell) -> None:
         self.rows.append(cells)
 
-    def table(self, width: int) -> Table:
-        """What of it fits."""
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        yield self._table(options.max_width)
+
+    def _table(self, width: int) -> Table:
         shown, left_out = self._fitting(width)
         notes = [self.note] if self.note else []
         if left_out:
@@ -71,7 +74,8 @@ class Grid:
         left_out = []
         for name in self.optional:
             index = self.names.index(name)
-            if sum(room.values()) - GAP > width and room.pop(index, None):
+            if index in room and sum(room.values()) - GAP > width:
+                del room[index]
                 left_out.append(name)
         return list(room), left_out
 

@@ -13,6 +13,8 @@ from rich.text import Text
 from callstore import Party
 from callstore.cli.grid import NOTHING, Grid
 
+__all__ = ["NOTHING", "Grid"]
+
 STYLES = {
     "answered": "green",
     "accepted": "green",
@@ -42,12 +44,11 @@ def console() -> Console:
     return Console(width=edge, markup=False, highlight=False, emoji=False)
 
 
-def show(*blocks: Grid | RenderableType) -> None:
+def show(*blocks: RenderableType) -> None:
     """Prints; where the terminal is too narrow a line wraps, nothing is cut."""
     out = console()
     for block in blocks:
-        shown = block.table(out.width) if isinstance(block, Grid) else block
-        out.print(shown, crop=False, soft_wrap=isinstance(block, str | Text))
+        out.print(block, crop=False, soft_wrap=isinstance(block, str | Text))
 
 
 def facts(rows: Sequence[tuple[str, RenderableType | None]]) -> Table:

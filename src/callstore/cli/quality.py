@@ -114,10 +114,10 @@ def show(app: App, id: str, plot: str | None) -> None:
 
 
 def _picture(call: Call, analytics: Analytics, kind: str) -> bytes:
-    from callstore.cli.output import who
     from callstore.quality import plot
 
-    names = {row.id: str(who(row.party)) for row in call.participants or []}
+    people = ((row.id, row.party) for row in call.participants or [])
+    names = {id: f"{party.kind} {party.id[-6:]}" for id, party in people if party}
     if kind == ".svg":
         return plot.svg(analytics, names=names).encode()
     try:

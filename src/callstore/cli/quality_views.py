@@ -55,7 +55,7 @@ def trace(file: str, score: TraceScore) -> None:
         return
     table = _averages("peer")
     for one in score.participants:
-        table.add(plain(one.peer), *_average_cells(one))
+        table.add_row(plain(one.peer), *_average_cells(one))
     show("", table)
     found = sorted((i for one in score.participants for i in one.issues), key=lambda i: i.timestamp)
     start = min((w.start for one in score.participants for w in one.windows), default=None)
@@ -68,12 +68,12 @@ def trace(file: str, score: TraceScore) -> None:
 def course(call: Call, analytics: Analytics, plot: str | None) -> None:
     """The analysis of a call, window by window."""
     names = {row.id: str(who(row.party)) for row in call.participants or []}
-    start = call.started_at or call.created_at
+    start = call.created_at
     score = analytics.quality_score
     title = Text.assemble(("call ", "dim"), (call.id, "bold"), "  ", quality(score, label(score)))
     table = _averages("party")
     for one in analytics.participant_metrics:
-        table.add(names.get(one.participant_id, one.participant_id), *_average_cells(one))
+        table.add_row(names.get(one.participant_id, one.participant_id), *_average_cells(one))
     show(title, "", table)
     for of in analytics.windows:
         if of.windows:
@@ -119,7 +119,7 @@ def _windows(name: str, windows: Sequence[Window], start: datetime) -> Grid:
     for one in windows:
         terms = (one.terms.net, one.terms.freeze, one.terms.fps, one.terms.rate)
         least = min((term for term in terms if term is not None), default=None)
-        table.add(
+        table.add_row(
             clock((one.start - start).total_seconds()),
             number(one.score),
             _bar(one.score),
@@ -157,7 +157,7 @@ def issues(found: Sequence[Issue], names: Mapping[str, str], start: datetime) ->
     for one in found:
         scale, unit = UNITS[one.type]
         end = one.ended_at or one.timestamp
-        table.add(
+        table.add_row(
             clock((one.timestamp - start).total_seconds()),
             duration((end - one.timestamp).total_seconds()) if one.ended_at else Text("on", "dim"),
             one.type.replace("_", " "),

@@ -40,8 +40,8 @@ def _answer(app: App, report: Any) -> None:
         show(facts([("database", f"{report.version}, {state}"), ("this code", str(report.code))]))
         table = Grid("step>", "name", "applied")
         for step in report.applied:
-            table.add(str(step.id), step.name, moment(step.applied_at))
+            table.add_row(str(step.id), step.name, moment(step.applied_at))
         for name in report.pending:
-            table.add("", name, word("missing"))
+            table.add_row("", name, word("missing"))
         if table.rows:
             show("", table)

@@ -70,9 +70,11 @@ class Codec(Generic[R]):
         found: dict[str, Any] = {}
         before, after = msgspec.structs.astuple(old), msgspec.structs.astuple(new)
         for index, name in enumerate(self._names):
-            value = after[index]
-            if value is not before[index] and value != before[index]:
-                found[self._fields[name]] = self.value(name, value)
+            if after[index] is before[index]:
+                continue
+            value = self.value(name, after[index])
+            if value != self.value(name, before[index]):  # as stored, for in Python 1 == True
+                found[self._fields[name]] = value
         return found
 
 
