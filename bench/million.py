@@ -62,6 +62,7 @@ def seed(name: str, path: Path, calls: int) -> list[Figure]:
     return [
         Figure(f"seeding {calls:,} calls", minutes, "min", at_most(15)),
         Figure("calls seeded", calls / minutes / 60, "/s"),
+        Figure("CPU of it", (used.ru_utime + used.ru_stime) / 60, "min"),
         Figure("peak of memory", used.ru_maxrss * 1024 / MB, "MB", at_most(500)),
         Figure("file", size / GB, "GB", None, f"{size / calls:,.0f} bytes a call"),
     ]

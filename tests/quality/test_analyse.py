@@ -7,11 +7,6 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from callstore.calls.model import Stint
-from callstore.quality.analyse import analyse
-from callstore.quality.lines import Lines
-from callstore.quality.model import Analytics, KindStats, Sample
 from tests.quality.builders import (
     ANA,
     BRUNO,
@@ -26,6 +21,12 @@ from tests.quality.builders import (
     participant,
     together,
 )
+
+from callstore.calls.model import Stint
+from callstore.quality.analyse import analyse
+from callstore.quality.lines import Lines
+from callstore.quality.model import Analytics, KindStats, Sample
+from callstore.quality.presence import Presence, presences
 
 STATE = st.fixed_dictionaries(
     {
@@ -148,7 +149,9 @@ def test_a_worse_participant_never_raises_a_call(
     events = together(ANA, BRUNO, end=150)
     before = analysed(series(course).samples + other, events).quality_score
     after = analysed(series(worse).samples + other, events).quality_score
-    assert before is not None and after is not None and after <= before + 1e-6
+    assert before is not None
+    assert after is not None
+    assert after <= before + 1e-6
 
 
 def test_all_missing_is_none() -> None:
@@ -183,6 +186,7 @@ def test_loss_is_lost_by_expected_and_rates_are_by_time() -> None:
 def test_audio_speaks_and_both_kinds_are_kept_apart() -> None:
     samples = []
     for sample in Series().run(30).samples:
+        assert sample.video is not None
         video = msgspec.structs.replace(sample.video, jitter=90)
         samples.append(msgspec.structs.replace(sample, video=video))
     ana = of(analysed(samples, end=30))
@@ -195,7 +199,8 @@ def test_audio_speaks_and_both_kinds_are_kept_apart() -> None:
 def test_retransmissions_are_not_received_packets() -> None:
     samples = []
     for sample in Series().run(30, loss=10).samples:
-        received = sample.video.packets_received if sample.video else 0
+        assert sample.video is not None
+        received = sample.video.packets_received
         video = msgspec.structs.replace(
             sample.video,
             packets_received=(received or 0) * 2,
@@ -293,7 +298,9 @@ def test_time_after_leaving_is_not_scored_and_time_after_losing_is_0() -> None:
         samples = Series().run(20).pause(20).run(20).samples
         ana = of(analysed(samples, events))
         assert ana.scored_seconds == expected, closed
-        assert ana.avg_quality == (100 if expected == 39 else pytest.approx(0.7 * 3900 / 59, abs=0.01))
+        assert ana.avg_quality == (
+            100 if expected == 39 else pytest.approx(0.7 * 3900 / 59, abs=0.01)
+        )
 
 
 def test_who_never_came_back_is_not_scored_after() -> None:
@@ -384,3 +391,44 @@ def test_an_early_joiner_is_scored_from_the_answer_on() -> None:
     samples = Series().run(30, packets=0).run(30).samples
     assert of(analysed(samples, events)).scored_seconds == 30
     assert of(analysed(samples, events)).avg_quality == 100
+
+
+def test_a_large_room_tells_everyone_what_a_small_one_does() -> None:
+    """Who has what on is counted, not asked of each: against asking each, at every second."""
+    chance = random.Random(7)
+    people = [f"{n:024x}" for n in range(1, 6)]
+    events, state = Events(), dict.fromkeys(people, (False, False, False, False))
+    told: list[tuple[float, dict[str, tuple[bool, bool, bool, bool]]]] = []
+    for second in range(300):
+        one = chance.choice(people)
+        seated = state[one][0]
+        flags = tuple(chance.random() < 0.4 for _ in range(3))
+        media = dict(zip(("audio", "video", "screen"), flags, strict=True))
+        if not seated:
+            events.tell("participant.joined", second, one, answered=True, **media)
+        elif chance.random() < 0.3:
+            events.tell("participant.left", second, one)
+        else:
+            events.tell("media.changed", second, one, **media)
+        state[one] = (not (seated and events.all[-1].type == "participant.left"), *flags)  # type: ignore[assignment]
+        told.append((second + 0.5, dict(state)))
+    found = presences([], events.tell("call.ended", 300).all)
+    for when, now in told:
+        for one in people:
+            assert _seen(found[one], when) == _asked(now, one), (when, one)
+
+
+def _seen(presence: Presence, when: float) -> tuple[bool, bool, bool] | None:
+    moment = at(when).timestamp() * 1000
+    for one in presence.segments:
+        if one.start <= moment < one.end:
+            return one.audio, one.video, one.camera
+    return None
+
+
+def _asked(
+    state: dict[str, tuple[bool, bool, bool, bool]], who: str
+) -> tuple[bool, bool, bool] | None:
+    others = [flags for id, (seated, *flags) in state.items() if seated and id != who]
+    audio, video, screen = (any(flags[n] for flags in others) for n in range(3))
+    return (audio, video or screen, video and not screen) if state[who][0] else None

@@ -1,6 +1,8 @@
 """Issues: what opens one, how bad it is, when it closes, and that it stays one."""
 
+import itertools
 import random
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,12 +10,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.quality.builders import ANA, BRUNO, T0, Events, Series, analysed, at, of, together
 
 from callstore.quality.episodes import Episode, Seen, end, follow, issue, judge
 from callstore.quality.issues import Media, detect
 from callstore.quality.lines import LINES
 from callstore.quality.model import Issue, Reading, Sample
-from tests.quality.builders import ANA, BRUNO, T0, Events, Series, analysed, at, of, together
 
 ON = Media(audio=True, video=True, camera=True)
 
@@ -29,7 +31,7 @@ def only(samples: list[Sample], type: str) -> Issue:
     return found[0]
 
 
-def episodes(values: list[float], every: float = 1) -> list[Issue]:
+def episodes(values: Sequence[float], every: float = 1) -> list[Issue]:
     """Of packet loss, one value after another."""
     episode, line, found = Episode(), LINES.packet_loss, []
     for n, value in enumerate(values):
@@ -44,7 +46,8 @@ def episodes(values: list[float], every: float = 1) -> list[Issue]:
 def test_three_of_five_open_it_with_the_first_sample_over() -> None:
     (one,) = episodes([0, 0, 3, 0, 3, 3, 0, 0, 0, 0, 0, 0])
     assert one.timestamp.timestamp() == 2
-    assert one.ended_at is not None and one.ended_at.timestamp() == 6
+    assert one.ended_at is not None
+    assert one.ended_at.timestamp() == 6
     assert (one.severity, one.worst, one.samples) == ("minor", 3, 3)
     assert episodes([0, 3, 0, 0, 3, 0, 0, 3, 0, 0, 3]) == []
 
@@ -72,11 +75,14 @@ def test_severity_is_the_highest_line_that_three_of_any_five_pass(
 
 def test_it_closes_when_five_of_five_are_clear_and_5_s_have_gone_by() -> None:
     (one,) = episodes([3, 3, 3] + [1.5] * 20)  # under the line, but not clear
-    assert one.ended_at is not None and one.ended_at.timestamp() == 22
+    assert one.ended_at is not None
+    assert one.ended_at.timestamp() == 22
     (one,) = episodes([3, 3, 3, 1, 1, 1, 1, 1, 1, 1])
-    assert one.ended_at is not None and one.ended_at.timestamp() == 3
+    assert one.ended_at is not None
+    assert one.ended_at.timestamp() == 3
     fast = episodes([3, 3, 3] + [0] * 5, every=0.5)  # 2.5 s are not enough: it is open at the end
-    assert fast[0].ended_at is not None and fast[0].ended_at.timestamp() == 3.5
+    assert fast[0].ended_at is not None
+    assert fast[0].ended_at.timestamp() == 3.5
     assert fast[0].ended_at == at(3.5) - timedelta(seconds=T0.timestamp())
 
 
@@ -91,12 +97,14 @@ def test_none_opens_again_within_15_s(clear: int, count: int) -> None:
 @given(st.lists(st.sampled_from([0.0, 1.0, 1.9, 2.1, 4.0, 11.0]), max_size=120))
 def test_issues_of_a_type_never_touch(values: list[float]) -> None:
     found = episodes(values)
-    for one, other in zip(found, found[1:], strict=False):
+    for one, other in itertools.pairwise(found):
         assert one.ended_at is not None
         assert other.timestamp - one.ended_at > timedelta(seconds=15)
     for one in found:
-        assert one.ended_at is not None and one.timestamp <= one.ended_at
-        assert one.samples >= 3 and one.worst > 2
+        assert one.ended_at is not None
+        assert one.timestamp <= one.ended_at
+        assert one.samples >= 3
+        assert one.worst > 2
 
 
 @given(st.lists(st.booleans(), min_size=20, max_size=200))
@@ -267,7 +275,9 @@ def test_live_the_same_issues_are_found() -> None:
 def test_live_an_issue_opens_and_closes() -> None:
     answers, _ = live(Series().run(10).run(5, rtt=600).run(10).samples)
     opened = [[one.type for one in found] for found in answers]
-    assert opened[12] == [] and opened[13] == ["high_rtt"] and opened[25] == []
+    assert opened[12] == []
+    assert opened[13] == ["high_rtt"]
+    assert opened[25] == []
     assert answers[13][0].ended_at is None
 
 

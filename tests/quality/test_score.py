@@ -45,12 +45,15 @@ def test_never_up_with_loss_rtt_or_jitter(
     loss: float, rtt: float, delay: float, jitter: float, data: st.DataObject
 ) -> None:
     before = score.net(loss, rtt, jitter=jitter)
-    assert before is not None and 0 <= before <= 100
+    assert before is not None
+    assert 0 <= before <= 100
     worse = data.draw(st.floats(loss, 100)), data.draw(st.floats(rtt, 1e6))
     after = score.net(*worse, jitter=data.draw(st.floats(jitter, 1e6)))
-    assert after is not None and after <= before + 1e-9
+    assert after is not None
+    assert after <= before + 1e-9
     known = score.net(loss, rtt, delay, jitter)
-    assert known is not None and score.net(loss, rtt, delay, jitter + 1) == known
+    assert known is not None
+    assert score.net(loss, rtt, delay, jitter + 1) == known
 
 
 def test_the_extremes_keep_their_order() -> None:
@@ -63,7 +66,9 @@ def test_the_extremes_keep_their_order() -> None:
 def test_never_up_with_freezes(less: float, more: float) -> None:
     less, more = sorted((less, more))
     low, high = score.freeze(more), score.freeze(less)
-    assert low is not None and high is not None and 0 <= low <= high <= 100
+    assert low is not None
+    assert high is not None
+    assert 0 <= low <= high <= 100
 
 
 @given(RATE, RATE, RATE)
@@ -72,9 +77,12 @@ def test_never_down_with_bitrate_or_fps(expected: float, less: float, more: floa
     for term in (score.fps, score.rate):
         low, high = term(expected, less), term(expected, more)
         if not expected:
-            assert low is None and high is None
+            assert low is None
+            assert high is None
         else:
-            assert low is not None and high is not None and 0 <= low <= high <= 100
+            assert low is not None
+            assert high is not None
+            assert 0 <= low <= high <= 100
 
 
 def test_no_frame_is_worth_nothing_and_the_expected_ones_everything() -> None:
@@ -123,7 +131,9 @@ def test_a_worse_part_never_raises_the_pool(
     worse = list(items)
     worse[n] = (data.draw(st.floats(0, items[n][0])), items[n][1])
     after, before = score.pool(worse), score.pool(items)
-    assert after is not None and before is not None and after <= before + 1e-9
+    assert after is not None
+    assert before is not None
+    assert after <= before + 1e-9
 
 
 @given(WEIGHTED, st.randoms(use_true_random=False), st.floats(0, 1))
@@ -143,8 +153,17 @@ def test_the_worst_tenth_counts_in_part() -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(100, "excellent"), (86, "excellent"), (85.9, "good"), (75, "good"), (64, "fair")]
-    + [(63.9, "poor"), (54, "poor"), (53.9, "bad"), (0, "bad")],
+    [
+        (100, "excellent"),
+        (86, "excellent"),
+        (85.9, "good"),
+        (75, "good"),
+        (64, "fair"),
+        (63.9, "poor"),
+        (54, "poor"),
+        (53.9, "bad"),
+        (0, "bad"),
+    ],
 )
 def test_labels(value: float, expected: str) -> None:
     assert score.label(value) == expected

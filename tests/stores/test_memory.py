@@ -1,12 +1,11 @@
+"""The contract, on SQLite in memory, which only its opener can see."""
+
 import pytest
-from callstore.testing.contract.world import *
-from callstore.testing.contract.starting import *
-from callstore.testing.contract.coming import *
-from callstore.testing.contract.going import *
-from callstore.testing.contract.media import *
-from callstore.testing.contract.reading import *
-from callstore.testing.contract.deadlines import *
-from callstore.testing.contract.looking_back import *
+
+from callstore.testing.contract import *  # noqa: F403
+
+del TestSeveralOpeners, TestSweepLease  # noqa: F821
+
 
 @pytest.fixture
 def store_url() -> str:

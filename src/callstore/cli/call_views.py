@@ -108,18 +108,12 @@ def _title(call: Call) -> Text:
 
 
 def _facts(call: Call, analytics: Analytics | None) -> Table:
-    wait = None if call.started_at is None else call.started_at - call.created_at
-    answered = (
-        None
-        if wait is None
-        else f"{moment(call.started_at)}  after {duration(wait.total_seconds())}"
-    )
     return facts(
         [
             ("conversation", call.conversation_id),
             ("initiator", who(call.initiator)),
             ("created", moment(call.created_at)),
-            ("answered", answered),
+            ("answered", _answered(call)),
             ("ended", _end(call)),
             ("talked", duration(call.duration) if call.duration else None),
             ("people", _seats(call)),
@@ -129,6 +123,13 @@ def _facts(call: Call, analytics: Analytics | None) -> Table:
             ("quality", _quality(call, analytics)),
         ]
     )
+
+
+def _answered(call: Call) -> str | None:
+    if call.started_at is None:
+        return None
+    wait = (call.started_at - call.created_at).total_seconds()
+    return f"{moment(call.started_at)}  after {duration(wait)}"
 
 
 def _seats(call: Call) -> str:
@@ -188,18 +189,16 @@ def _device(row: Participant) -> str | Text:
 def timeline(events: Sequence[Event]) -> None:
     first = events[0]
     table = Grid(
-        "#>", "time", "at>", "event", "party", "by", "what",
-        flowing=("what",), sparse=("what", "by"), optional=("time", "by"),
+        "#>", "time", "at>", "event", "who", "what",
+        flowing=("what",), sparse=("what",), optional=("time",),
     )  # fmt: skip
     for event in events:
-        actor = party_from_ref(event.actor) if event.actor else None
         table.add_row(
             str(event.seq),
             moment(event.at),
             clock((event.at - first.at).total_seconds()),
             _event(event.type),
-            who(event.party) if event.participant_id else "",
-            "" if actor is None or actor == event.party else who(actor),
+            _who(event),
             _data(event),
         )
     show(
@@ -212,6 +211,13 @@ def timeline(events: Sequence[Event]) -> None:
 
 def _event(type: str) -> Text:
     return Text(type, style="bold" if type.startswith("call.") else "")
+
+
+def _who(event: Event) -> str | Text:
+    """Whom it is about, else who did it."""
+    if event.participant_id:
+        return who(event.party)
+    return who(party_from_ref(event.actor)) if event.actor else ""
 
 
 def _data(event: Event) -> str:

@@ -51,6 +51,7 @@ class Grid:
             box=box.SIMPLE_HEAD,
             padding=(0, GAP - 1, 0, 0),
             show_edge=False,
+            pad_edge=False,
             header_style="dim",
             title=self.title,
             title_justify="left",

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from callstore import Party
 from callstore.cli.grid import NOTHING, Grid
+from callstore.ids import NOBODY
 
 __all__ = ["NOTHING", "Grid"]
 
@@ -96,7 +97,9 @@ def clock(seconds: float) -> str:
 
 def who(party: Party | None) -> str | Text:
     """As it is typed: user:65f0…"""
-    return Text("erased", style="dim") if party is None else f"{party.kind}:{party.id}"
+    if party is None or party.id == NOBODY:
+        return Text("erased", style="dim")
+    return f"{party.kind}:{party.id}"
 
 
 def number(value: float | None, digits: int = 1) -> str | Text:

@@ -49,7 +49,8 @@ BAR = 10
 
 def trace(file: str, score: TraceScore) -> None:
     """The scores of a bare trace."""
-    show(Text.assemble((plain(file), "bold"), "  ", quality(score.quality_score, score.label)))
+    name = "stdin" if file == "-" else plain(file)
+    show(Text.assemble((name, "bold"), "  ", quality(score.quality_score, score.label)))
     if not score.participants:
         show("no reports in it", "")
         return
@@ -78,7 +79,8 @@ def course(call: Call, analytics: Analytics, plot: str | None) -> None:
     for of in analytics.windows:
         if of.windows:
             name = names.get(of.participant_id, of.participant_id)
-            show("", _windows(name, of.windows, start))
+            title = f"{name}, windows of {duration(of.width)}"
+            show("", _windows(title, of.windows, start))
     if analytics.network_issues:
         show("", issues(analytics.network_issues, names, start))
     if plot:
@@ -107,12 +109,12 @@ def _kbit(bits: float | None) -> str | Text:
     return number(None if bits is None else bits / 1000, 0)
 
 
-def _windows(name: str, windows: Sequence[Window], start: datetime) -> Grid:
+def _windows(title: str, windows: Sequence[Window], start: datetime) -> Grid:
     """The term that a score is the least of stands out."""
     table = Grid(
         "at>", "score>", "", "net>", "freeze>", "fps>", "rate>",
         "loss %>", "jitter>", "RTT>", "delay>", "kbit/s>", "frames/s>", "away>",
-        title=name,
+        title=title,
         sparse=("net", "freeze", "fps", "rate", "jitter", "RTT", "delay", "frames/s", "away"),
         optional=("delay", "frames/s", "jitter"),
     )  # fmt: skip

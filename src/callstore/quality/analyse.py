@@ -7,9 +7,11 @@ from callstore.calls.model import Call, Event, Participant
 from callstore.quality.connection import connection_issues
 from callstore.quality.course import run
 from callstore.quality.lines import LINES, Lines, version
-from callstore.quality.model import Analytics, ParticipantWindows, Sample, TimelineEntry
-from callstore.quality.presence import Presence, presences, to_ms
+from callstore.quality.model import Analytics, Sample, TimelineEntry
+from callstore.quality.presence import Presence, presences
 from callstore.quality.summary import Summary, call_metrics, call_score, in_time, summarise
+from callstore.quality.thinning import thinned
+from callstore.quality.windows import to_ms
 
 
 def analyse(
@@ -42,10 +44,9 @@ def analyse(
         created_at=now,
         updated_at=now,
         scorer_version=version(lines),
-        windows=[
-            ParticipantWindows(participant_id=one.metrics.participant_id, windows=one.windows)
-            for one in summaries
-        ],
+        windows=thinned(
+            {one.metrics.participant_id: one.windows for one in summaries}, _origin(call), lines
+        ),
         expires_at=call.expires_at,
     )
 
@@ -66,7 +67,7 @@ def _summaries(
     lines: Lines,
 ) -> list[Summary]:
     """Of all who had a seat or sent a sample, by id."""
-    origin = to_ms(call.started_at or call.created_at)
+    origin = _origin(call)
     ended = to_ms(call.ended_at) if call.ended_at is not None else None
     there = presences(participants, events)
     of: dict[str, list[Sample]] = {id: [] for id in there}
@@ -79,3 +80,8 @@ def _summaries(
         drops = connection_issues(presence.drops, id, ended, lines)
         found.append(summarise(id, course, origin, lines, issues=drops))
     return found
+
+
+def _origin(call: Call) -> float:
+    """What windows are aligned to."""
+    return float(to_ms(call.started_at or call.created_at))

@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from callstore.quality import score
-from callstore.quality.drawing import Drawing, Line, Rect, Shape, Text, shorten, text_width
+from callstore.quality.drawing import Drawing, Rect, Shape, Stroke, Text, shorten, text_width
 from callstore.quality.lines import LINES, Lines
 from callstore.quality.model import Analytics, Issue, Severity, TimelineEntry, Window
 
@@ -47,7 +47,9 @@ class _Row(Struct, frozen=True):
     name: str
     color: str
     windows: Sequence[Window]
+    width: float  # ms of each window
     quality: float | None
+    shift: float  # px up or down, so that equal lines lie beside each other
 
 
 class _Panel(Struct, frozen=True):
@@ -70,7 +72,7 @@ _QUALITY, _HEIGHT, _GAP = 210.0, 74.0, 40.0
 
 def course_of(analytics: Analytics, names: Mapping[str, str], lines: Lines = LINES) -> Drawing:
     """A drawing 1000 px wide; how high it is depends on the events and issues."""
-    rows, span = _rows(analytics, names), _span(analytics, lines)
+    rows, span = _rows(analytics, names), _span(analytics)
     shapes: list[Shape] = []
     head = _head(shapes, analytics, lines)
     top = _events(shapes, analytics, names, span, head)
@@ -81,9 +83,9 @@ def course_of(analytics: Analytics, names: Mapping[str, str], lines: Lines = LIN
         for n in range(len(_PANELS))
     ]
     _grid(shapes, analytics, span, top, bottom)
-    _quality(shapes, rows, span, top, len(analytics.participant_metrics), lines)
+    _quality(shapes, rows, span, top, len(analytics.participant_metrics))
     for n, panel in enumerate(_PANELS):
-        _panel(shapes, rows, span, _panel_y(top, n), panel, lines)
+        _panel(shapes, rows, span, _panel_y(top, n), panel)
     end = _issues(shapes, analytics.network_issues, rows, names, span, bottom + 46) + 24
     shapes.insert(0, Rect(0, 0, WIDTH, end, "#ffffff"))
     return Drawing(WIDTH, end, shapes, f"Course of call {analytics.call_session_id}")
@@ -95,8 +97,8 @@ def _panel_y(top: float, n: int) -> float:
 
 def _rows(analytics: Analytics, names: Mapping[str, str]) -> list[_Row]:
     """The participants drawn: all, or the worst of many; each keeps its color."""
-    windows = {one.participant_id: one.windows for one in analytics.windows}
-    scored = [one for one in analytics.participant_metrics if windows.get(one.participant_id)]
+    windows = {one.participant_id: one for one in analytics.windows if one.windows}
+    scored = [one for one in analytics.participant_metrics if one.participant_id in windows]
     worst = sorted(scored, key=lambda one: 101 if one.avg_quality is None else one.avg_quality)
     kept = {one.participant_id for one in worst[:_MOST]}
     shown = [one for one in scored if one.participant_id in kept]
@@ -105,8 +107,10 @@ def _rows(analytics: Analytics, names: Mapping[str, str]) -> list[_Row]:
             id=one.participant_id,
             name=_name(one.participant_id, names),
             color=_COLORS[n % len(_COLORS)],
-            windows=windows[one.participant_id],
+            windows=windows[one.participant_id].windows,
+            width=windows[one.participant_id].width * 1000,
             quality=one.avg_quality,
+            shift=(n - (len(shown) - 1) / 2) * min(1.5, 6 / len(shown)),
         )
         for n, one in enumerate(shown)
     ]
@@ -116,13 +120,13 @@ def _name(id: str | None, names: Mapping[str, str]) -> str:
     return names.get(id, id[-6:]) if id else ""
 
 
-def _span(analytics: Analytics, lines: Lines) -> _Span:
+def _span(analytics: Analytics) -> _Span:
     """From the first thing that is known to the last."""
     times = [_ms(entry.timestamp) for entry in analytics.event_timeline]
     for of in analytics.windows:
         if of.windows:
             times.append(_ms(of.windows[0].start))
-            times.append(_ms(of.windows[-1].start) + lines.window_s * 1000)
+            times.append(_ms(of.windows[-1].start) + of.width * 1000)
     ends = [e for e in analytics.event_timeline if e.event == "call.ended"]
     start = min(times, default=_ms(analytics.analyzed_at))
     end = _ms(ends[0].timestamp) if ends else max(times, default=start)
@@ -139,17 +143,20 @@ def _head(shapes: list[Shape], analytics: Analytics, lines: Lines) -> float:
     text = "not scored" if whole is None else f"{whole:.0f}  {label}"
     shapes.append(Text(_LEFT, 32, "Call quality", 13, _MUTED))
     shapes.append(Text(_LEFT, 58, text, 26))
-    people = len(analytics.participant_metrics)
     facts = [
         f"call {analytics.call_session_id[-6:]}",
-        f"{people} participant{'' if people == 1 else 's'}",
-        f"{len(analytics.network_issues)} issues",
+        _count(len(analytics.participant_metrics), "participant"),
+        _count(len(analytics.network_issues), "issue"),
     ]
     start = min((e.timestamp for e in analytics.event_timeline), default=None)
     if start is not None:
         facts.insert(0, f"{start:%Y-%m-%d %H:%M} UTC")
     shapes.append(Text(_RIGHT, 58, "   ·   ".join(facts), 12, _MUTED, "end"))
     return 92.0
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _events(
@@ -200,12 +207,17 @@ def _grid(
     while at * 1000 <= span.end - span.start:
         x = span.x(span.start + at * 1000)
         for y, height in _boxes(top):
-            shapes.append(Line([(x, y), (x, y + height)], _GRID))
+            shapes.append(Stroke([(x, y), (x, y + height)], _GRID))
         shapes.append(Text(x, bottom + 14, _clock(at), 10.5, _MUTED, "middle"))
         at += step
+    drawn = -math.inf
     for entry in _marked(analytics):
         x = span.x(_ms(entry.timestamp))
-        shapes.append(Line([(x, top - 6), (x, bottom)], _EDGE, 1, (3, 3)))
+        if x - drawn < 3:
+            continue
+        drawn = x
+        for y, height in [(top - 6, 6.0), *_boxes(top)]:
+            shapes.append(Stroke([(x, y), (x, y + height)], _EDGE, 1, (3, 3)))
 
 
 def _boxes(top: float) -> list[tuple[float, float]]:
@@ -230,15 +242,15 @@ def _y(value: float, high: float, top: float, height: float) -> float:
 
 
 def _quality(
-    shapes: list[Shape], rows: Sequence[_Row], span: _Span, top: float, people: int, lines: Lines
+    shapes: list[Shape], rows: Sequence[_Row], span: _Span, top: float, people: int
 ) -> None:
     if not rows:
         middle = (_LEFT + _RIGHT) / 2
         text = "no quality reports: nothing to score"
-        shapes.append(Text(middle, top + _QUALITY / 2, text, 13, _MUTED, "middle"))
+        shapes.append(Text(middle, top + _QUALITY * 0.73, text, 13, _MUTED, "middle"))
     ends = []
     for row in rows:
-        last = _curve(shapes, row, span, (top, _QUALITY, 100, 1), lambda w: w.score, lines)
+        last = _curve(shapes, row, span, (top, _QUALITY, 100, 1), lambda w: w.score)
         ends.append((last if last is not None else top + _QUALITY / 2, row))
     labels = _apart([y for y, _ in ends], 15, top + 6, top + _QUALITY - 6)
     for y, (_, row) in zip(labels, ends, strict=True):
@@ -247,7 +259,7 @@ def _quality(
         shapes.append(Rect(_RIGHT + 12, y - 3, 6, 6, row.color, 3))
         shapes.append(Text(_RIGHT + 24, y, text, 11.5))
         shapes.append(Text(WIDTH - 12, y, value, 11.5, _MUTED, "end"))
-    if len(rows) < people and rows:
+    if len(rows) == _MOST < people:
         text = f"the {len(rows)} worst of {people}"
         shapes.append(Text(_RIGHT + 24, top + _QUALITY + 12, text, 10, _MUTED))
 
@@ -266,7 +278,7 @@ def _apart(wanted: Sequence[float], least: float, top: float, bottom: float) -> 
 
 
 def _panel(
-    shapes: list[Shape], rows: Sequence[_Row], span: _Span, top: float, panel: _Panel, lines: Lines
+    shapes: list[Shape], rows: Sequence[_Row], span: _Span, top: float, panel: _Panel
 ) -> None:
     values = [panel.value(window) for row in rows for window in row.windows]
     highest = max((value * panel.factor for value in values if value is not None), default=0)
@@ -276,11 +288,11 @@ def _panel(
     shapes.append(Text(unit_at, top - 13, panel.unit, 10.5, _MUTED))
     for share in (0.0, 0.5, 1.0):
         y = _y(share, 1, top, _HEIGHT)
-        shapes.append(Line([(_LEFT, y), (_RIGHT, y)], _GRID))
+        shapes.append(Stroke([(_LEFT, y), (_RIGHT, y)], _GRID))
         shapes.append(Text(_LEFT - 10, y, f"{high * share:g}", 10.5, _MUTED, "end"))
     for row in rows:
         box = (top, _HEIGHT, high, panel.factor)
-        _curve(shapes, row, span, box, panel.value, lines)
+        _curve(shapes, row, span, box, panel.value)
 
 
 def _round_up(value: float) -> float:
@@ -295,7 +307,6 @@ def _curve(
     span: _Span,
     box: tuple[float, float, float, float],
     value: Callable[[Window], float | None],
-    lines: Lines,
 ) -> float | None:
     """A step for each window, broken where nothing is known; returns where it ends."""
     top, height, high, factor = box
@@ -305,15 +316,15 @@ def _curve(
         start = _ms(window.start)
         found = value(window)
         if run and (found is None or start != until):
-            shapes.append(Line(run, row.color, 1.75))
+            shapes.append(Stroke(run, row.color, 1.75))
             run = []
         if found is None:
             continue
-        until = start + lines.window_s * 1000
-        last = _y(found * factor, high, top, height)
+        until = start + row.width
+        last = _y(found * factor, high, top, height) + row.shift
         run += [(span.x(start), last), (span.x(until), last)]
     if run:
-        shapes.append(Line(run, row.color, 1.75))
+        shapes.append(Stroke(run, row.color, 1.75))
     return last
 
 
@@ -335,9 +346,7 @@ def _issues(
     y += 20
     if not issues:
         shapes.append(Text(_LEFT, y, "none", 10.5, _MUTED))
-    lanes: dict[tuple[str, str], list[Issue]] = {}
-    for issue in sorted(issues, key=lambda issue: (issue.participant_id, issue.type)):
-        lanes.setdefault((issue.participant_id, issue.type), []).append(issue)
+    lanes, hidden = _lanes(issues, rows)
     colors = {row.id: row.color for row in rows}
     before = ""
     for (id, type), of in lanes.items():
@@ -354,4 +363,22 @@ def _issues(
             shapes.append(Rect(start, y - 6, width, 12, _SEVERITY[issue.severity], 2))
         shapes.append(Text(_RIGHT + 14, y, type.replace("_", " "), 10.5, _MUTED))
         y += 16
+    if hidden:
+        shapes.append(Text(_LEFT, y + 2, f"and {_count(hidden, 'issue')} of others", 10.5, _MUTED))
+        y += 16
     return y
+
+
+def _lanes(
+    issues: Sequence[Issue], rows: Sequence[_Row]
+) -> tuple[dict[tuple[str, str], list[Issue]], int]:
+    """Issues by participant and type, of those who are drawn first, and how many have no room."""
+    drawn = {row.id for row in rows}
+    people = sorted(
+        {issue.participant_id for issue in issues}, key=lambda id: (id not in drawn, id)
+    )
+    lanes: dict[tuple[str, str], list[Issue]] = {}
+    for issue in sorted(issues, key=lambda issue: (issue.participant_id, issue.type)):
+        if issue.participant_id in people[:_MOST]:
+            lanes.setdefault((issue.participant_id, issue.type), []).append(issue)
+    return lanes, len(issues) - sum(map(len, lanes.values()))

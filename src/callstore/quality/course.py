@@ -21,7 +21,6 @@ from callstore.quality.windows import (
     usual_spacing,
 )
 
-
 _NOTHING_ON = Media(audio=False, video=False, camera=False)
 
 
@@ -84,7 +83,7 @@ def _walk(
     first, came = 0, 0
     for step in steps:
         if step is None:
-            skip(detector, 0.0)
+            skip(detector)
             continue
         while first < len(segments) and segments[first].end <= step.start:
             first += 1

@@ -10,11 +10,13 @@ from msgspec import Struct
 Anchor = Literal["start", "middle", "end"]
 
 
-class Line(Struct, frozen=True):
+class Stroke(Struct, frozen=True):
+    """A line through points; `dash`: how much is drawn, and how much left out."""
+
     points: Sequence[tuple[float, float]]
     color: str
     width: float = 1.0
-    dash: tuple[float, float] | None = None  # drawn, left out
+    dash: tuple[float, float] | None = None
 
 
 class Rect(Struct, frozen=True):
@@ -37,7 +39,7 @@ class Text(Struct, frozen=True):
     anchor: Anchor = "start"
 
 
-Shape = Line | Rect | Text
+Shape = Stroke | Rect | Text
 
 
 class Drawing(Struct, frozen=True):
@@ -80,7 +82,7 @@ def svg(drawing: Drawing) -> str:
 def _shapes(shapes: Iterable[Shape]) -> Iterable[str]:
     for shape in shapes:
         match shape:
-            case Line(points, color, width, dash):
+            case Stroke(points, color, width, dash):
                 path = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
                 dashes = f' stroke-dasharray="{_n(dash[0])} {_n(dash[1])}"' if dash else ""
                 yield (

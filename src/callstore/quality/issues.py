@@ -14,7 +14,7 @@ from callstore.quality import score, terms
 from callstore.quality.episodes import Episode, Seen, end, follow, issue, judge
 from callstore.quality.lines import LINES, Lines
 from callstore.quality.model import Issue, IssueType, Reading
-from callstore.quality.windows import Flow, Step, between, cuts, is_gap, ms, usual_spacing
+from callstore.quality.windows import Flow, Step, between, cuts, is_gap, to_ms, usual_spacing
 
 
 class Media(Struct, frozen=True):
@@ -70,7 +70,7 @@ def detect(
     at first, then what the last report gave, plain JSON. `origin` is the call's startedAt in ms;
     without `media` a kind is on while its packets come. A report that is not newer changes nothing.
     """
-    at = ms(reading)
+    at = to_ms(reading.at)
     if state is None:
         detector = Detector(origin=float(at) if origin is None else origin)
     else:
@@ -116,9 +116,9 @@ def observe(detector: Detector, step: Step, media: Media | None, lines: Lines = 
     return finished
 
 
-def skip(detector: Detector, at: float) -> None:
+def skip(detector: Detector) -> None:
     """A gap between samples: nothing is known of it."""
-    detector.at, detector.silent_since, detector.still_since = at, None, None
+    detector.silent_since = detector.still_since = None
 
 
 def _take(
@@ -127,7 +127,7 @@ def _take(
     if detector.before is not None and detector.at is not None:
         usual = usual_spacing(detector.times)
         if is_gap(at - detector.at, usual or at - detector.at, lines):
-            skip(detector, at)
+            skip(detector)
         else:
             observe(detector, between(detector.at, detector.before, at, reading), media, lines)
     kept = {name: getattr(reading, name) for name in Reading.__struct_fields__}

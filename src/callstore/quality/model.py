@@ -198,6 +198,7 @@ class TimelineEntry(Row, frozen=True, kw_only=True):
 
 class ParticipantWindows(Row, frozen=True, kw_only=True):
     participant_id: str
+    width: float  # seconds of each window
     windows: list[Window]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from callstore.quality.chart import course_of
-from callstore.quality.drawing import Drawing, Line, Rect, Text
+from callstore.quality.drawing import Drawing, Rect, Stroke, Text
 from callstore.quality.drawing import svg as write_svg
 from callstore.quality.lines import LINES, Lines
 from callstore.quality.model import Analytics
@@ -52,7 +52,7 @@ def _paint(draw: Any, drawing: Drawing, zoom: float) -> None:
                 box = [x * zoom, y * zoom, (x + width) * zoom - 1, (y + height) * zoom - 1]
                 if box[2] >= box[0] and box[3] >= box[1]:
                     draw.rounded_rectangle(box, radius * zoom, fill=fill)
-            case Line(points, color, width, dash):
+            case Stroke(points, color, width, dash):
                 for part in [points] if dash is None else _dashes(points, dash):
                     path = [(x * zoom, y * zoom) for x, y in part]
                     draw.line(path, fill=color, width=round(width * zoom), joint="curve")

@@ -5,11 +5,11 @@ Times are ms since 1970.
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 from msgspec import Struct
 
 from callstore.calls.model import Event, Participant
+from callstore.quality.windows import to_ms
 
 
 class Segment(Struct, frozen=True):
@@ -60,19 +60,61 @@ class _Change(Struct, frozen=True):
     data: dict[str, object]
 
 
-def to_ms(at: datetime) -> float:
-    return round(at.timestamp() * 1000)
+class _Room(Struct):
+    """How many of the seated have what on."""
+
+    audio: int = 0
+    video: int = 0
+    screen: int = 0
+    picture: int = 0  # a camera, a screen or both
+
+    def add(self, party: _Party, sign: int) -> None:
+        if party.seated:
+            self.audio += sign * party.audio
+            self.video += sign * party.video
+            self.screen += sign * party.screen
+            self.picture += sign * (party.video or party.screen)
+
+    def seen_by(self, party: _Party) -> tuple[bool, bool, bool, bool] | None:
+        """What the others have on for a party; None without a seat."""
+        if not party.seated:
+            return None
+        return (
+            self.audio > party.audio,
+            self.picture > (party.video or party.screen),
+            self.video > party.video and self.screen == party.screen,
+            party.connected,
+        )
+
+    def fewest(self) -> tuple[int, ...]:
+        """From two on, what each party sees stays the same."""
+        return tuple(min(n, 2) for n in (self.audio, self.video, self.screen, self.picture))
 
 
 def presences(participants: Sequence[Participant], events: Sequence[Event]) -> dict[str, Presence]:
-    """By participant id, of all who ever had a seat or lost one."""
+    """By participant id, of all who ever had a seat."""
     parties: dict[str, _Party] = {}
+    room = _Room()
     for change in _changes(participants, events):
-        _apply(parties, change)
-        _cut(parties, change.at)
+        before = room.fewest()
+        touched = _touched(parties, change)
+        for party in touched:
+            room.add(party, -1)
+            _apply(party, change)
+            room.add(party, +1)
+        for party in touched if room.fewest() == before else parties.values():
+            _cut(party, change.at, room.seen_by(party))
     for party in parties.values():
-        _close(party, math.inf, None)  # a call that is still live goes on
-    return {id: party.presence for id, party in parties.items()}
+        _cut(party, math.inf, None)  # a call that is still live goes on
+    return {id: party.presence for id, party in parties.items() if party.seat}
+
+
+def _touched(parties: dict[str, _Party], change: _Change) -> list[_Party]:
+    if change.type == "call.ended":
+        return list(parties.values())
+    if not change.participant_id:
+        return []
+    return [parties.setdefault(change.participant_id, _Party(Presence([], [])))]
 
 
 def _changes(participants: Sequence[Participant], events: Sequence[Event]) -> list[_Change]:
@@ -103,14 +145,7 @@ def _of_row(one: Participant) -> Iterable[_Change]:
             yield _Change(to_ms(stint.left_at), f"participant.{reason}", one.id, {})
 
 
-def _apply(parties: dict[str, _Party], change: _Change) -> None:
-    if change.type == "call.ended":
-        for party in parties.values():
-            party.seated = False
-        return
-    if not change.participant_id or not change.type.startswith(("participant.", "media.")):
-        return  # a decline by somebody who never joined is no presence
-    party = parties.setdefault(change.participant_id, _Party(Presence([], [])))
+def _apply(party: _Party, change: _Change) -> None:
     match change.type:
         case "participant.joined":
             _flags(party, change.data)
@@ -124,8 +159,12 @@ def _apply(parties: dict[str, _Party], change: _Change) -> None:
                 party.presence.drops[-1].connected = change.at
         case "media.changed":
             _flags(party, change.data)
-        case _:
-            _leave(party, change)
+        case "participant.failed" | "participant.lost":
+            if party.seated:
+                party.presence.drops.append(Drop(change.at))
+            party.seated = party.connected = False
+        case "participant.left" | "participant.declined" | "participant.ended" | "call.ended":
+            party.seated = party.connected = False
 
 
 def _flags(party: _Party, data: dict[str, object]) -> None:
@@ -142,34 +181,8 @@ def _sit(party: _Party, at: float) -> None:
         party.presence.drops[-1].back = at
 
 
-def _leave(party: _Party, change: _Change) -> None:
-    if party.seated and change.type in ("participant.failed", "participant.lost"):
-        party.presence.drops.append(Drop(change.at))
-    party.seated = party.connected = False
-
-
-def _cut(parties: dict[str, _Party], at: float) -> None:
-    """Closes the segments that the change ended and begins those that it began."""
-    audio = video = screen = either = 0
-    for party in parties.values():
-        if party.seated:
-            audio += party.audio
-            video += party.video
-            screen += party.screen
-            either += party.video or party.screen
-    for party in parties.values():
-        own = party.seated
-        screens = screen - (own and party.screen)
-        seen = (
-            audio > (own and party.audio),
-            either > (own and (party.video or party.screen)),
-            video > (own and party.video) and not screens,
-            party.connected,
-        )
-        _close(party, at, seen if party.seated else None)
-
-
-def _close(party: _Party, at: float, seen: tuple[bool, bool, bool, bool] | None) -> None:
+def _cut(party: _Party, at: float, seen: tuple[bool, bool, bool, bool] | None) -> None:
+    """Closes the segment that a change has ended, and begins the next."""
     if seen == party.seen:
         return
     if party.seen is not None and at > party.since:

@@ -4,7 +4,7 @@ from callstore.calls.model import QualityMetrics
 from callstore.quality import score
 from callstore.quality.lines import LINES, Lines
 from callstore.quality.model import Reading
-from callstore.quality.windows import Flow, between, ms
+from callstore.quality.windows import Flow, between, to_ms
 
 
 def speaking(audio: Flow | None, video: Flow | None) -> Flow | None:
@@ -44,7 +44,7 @@ def rate(video: Flow | None, lines: Lines = LINES) -> float | None:
 
 def metrics_between(before: Reading, now: Reading) -> QualityMetrics:
     """A participant's four live numbers, from two readings in order of time."""
-    step = between(ms(before), before, ms(now), now)
+    step = between(to_ms(before.at), before, to_ms(now.at), now)
     flow = speaking(step.audio, step.video)
     rates = [kind.bitrate for kind in (step.audio, step.video) if kind is not None]
     known = [rate for rate in rates if rate is not None]

@@ -13,7 +13,7 @@ from callstore.quality.lines import LINES, Lines, version
 from callstore.quality.model import ParticipantMetrics, Reading, TraceParticipant, TraceScore
 from callstore.quality.report import read
 from callstore.quality.summary import Summary, call_score, summarise
-from callstore.quality.windows import ms
+from callstore.quality.windows import to_ms
 
 
 class TraceLine(Struct):
@@ -31,7 +31,7 @@ def score_trace(trace: Iterable[bytes | str], lines: Lines = LINES) -> TraceScor
         if text.strip():
             peer, reading = read_line(text, number)
             peers.setdefault(peer, []).append(reading)
-    origin = float(min((ms(one) for of in peers.values() for one in of), default=0))
+    origin = float(min((to_ms(one.at) for of in peers.values() for one in of), default=0))
     found = [
         summarise(peer, run(peers[peer], None, origin, lines), origin, lines)
         for peer in sorted(peers)

@@ -5,6 +5,7 @@ its parts, a call's the sum of its windows, and cutting a stretch in two changes
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -109,13 +110,14 @@ class Step(Struct, gc=False):
         return (self.end - self.start) / 1000
 
 
-def ms(reading: Reading) -> int:
-    return round(reading.at.timestamp() * 1000)
+def to_ms(at: datetime) -> int:
+    """ms since 1970."""
+    return round(at.timestamp() * 1000)
 
 
 def in_order(samples: Sequence[Reading]) -> list[tuple[int, Reading]]:
     """By time, each time once. Of two that differ at one time it is not arrival that chooses."""
-    timed = sorted([(ms(sample), sample) for sample in samples], key=lambda item: item[0])
+    timed = sorted([(to_ms(sample.at), sample) for sample in samples], key=lambda item: item[0])
     kept: list[tuple[int, Reading]] = []
     for at, sample in timed:
         if not kept or kept[-1][0] != at:

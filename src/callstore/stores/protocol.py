@@ -32,6 +32,10 @@ class WriteConflict(Exception):
     """Another writer was faster; nothing was written. The group tries again."""
 
 
+class Unwritable(Exception):
+    """Some row cannot be written, whoever else writes. The group finds out whose it is."""
+
+
 class Want(Struct, frozen=True, kw_only=True):
     """The rows of one call that a batch needs: those of `parties`, or everyone's."""
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from callstore.errors import Busy, SchemaMismatch, StoreError, StoreUnavailable
-from callstore.stores.protocol import WriteConflict
+from callstore.errors import Busy, SchemaMismatch, StoreUnavailable
+from callstore.stores.protocol import Unwritable, WriteConflict
 
 APPLICATION_ID = 0x63616C73  # "cals": marks a file as callstore's in its header
 MEMORY = ":memory:"
@@ -81,16 +81,14 @@ def _connect(target: Path | str) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
-    """SQLite's errors as callstore's. What is left untranslated is a row that cannot be written."""
+    """SQLite's errors as callstore's; Unwritable for what only the statement's rows can explain."""
     try:
         yield
-    except sqlite3.IntegrityError:
-        raise
-    except sqlite3.DatabaseError as error:
+    except sqlite3.Error as error:
         raise _translation(error) from error
 
 
-def _translation(error: sqlite3.DatabaseError) -> StoreError | Exception:
+def _translation(error: sqlite3.Error) -> Exception:
     code = getattr(error, "sqlite_errorcode", None)
     match code & 0xFF if code is not None else None:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
@@ -105,4 +103,4 @@ def _translation(error: sqlite3.DatabaseError) -> StoreError | Exception:
             return StoreUnavailable(f"the database cannot be used: {error}")
         case sqlite3.SQLITE_SCHEMA:
             return WriteConflict("the schema changed meanwhile")
-    return error
+    return Unwritable(str(error))

@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from callstore.errors import Busy
+from callstore.errors import Busy, StoreError
+from callstore.stores.protocol import Unwritable
 from callstore.stores.sqlite import connection, queries
 
 T = TypeVar("T")
@@ -97,10 +98,13 @@ def _lock(db: sqlite3.Connection, deadline: float) -> None:
 
 
 def _snapshot(db: sqlite3.Connection, work: Work[T]) -> T:
-    with connection.translated():
-        db.execute("BEGIN")
-        try:
-            return work(db)
-        finally:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
+    try:
+        with connection.translated():
+            db.execute("BEGIN")
+            try:
+                return work(db)
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+    except Unwritable as error:
+        raise StoreError(f"the database cannot be read: {error}") from error

@@ -151,7 +151,7 @@ def _span(query: HistoryQuery | LogQuery, alias: str) -> list[str]:
     spans = []
     if query.since is not None:
         spans.append(f"{alias}.createdAt >= :since")
-    if query.cursor is not None:
+    if query.cursor is not None and (query.until is None or query.cursor[0] <= query.until):
         spans.append(f"({alias}.createdAt, {alias}.id) < (:after_at, :after_id)")
     elif query.until is not None:
         spans.append(f"{alias}.createdAt <= :until")

@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from callstore.calls.model import Call, Event, Party
-from callstore.errors import Conflict
+from callstore.errors import Conflict, StoreError
 from callstore.quality.model import Analytics, Sample
 from callstore.schema import tables
 from callstore.schema.model import Lease, SchemaStep
 from callstore.schema.steps import Step
-from callstore.stores.protocol import Batch, Finding, Found, HistoryQuery, LogQuery
+from callstore.stores.protocol import Batch, Finding, Found, HistoryQuery, LogQuery, Unwritable
 from callstore.stores.sqlite import (
     batches,
     connection,
@@ -27,6 +27,9 @@ from callstore.stores.sqlite import (
     rows,
 )
 from callstore.stores.sqlite.codec import CODECS, ms
+from callstore.stores.sqlite.engine import Work
+
+T = TypeVar("T")
 
 
 class SqliteStore:
@@ -57,7 +60,7 @@ class SqliteStore:
         if call_ids is not None:
             bound["calls"] = json.dumps(call_ids)
         query = every if call_ids is None else some
-        return await self._engine.write(lambda db: db.execute(query, bound).rowcount)
+        return await self._write(lambda db: db.execute(query, bound).rowcount)
 
     async def save_analysis(self, analytics: Analytics, *, samples_expire: datetime | None) -> None:
         key = (analytics.conversation_id, analytics.call_session_id)
@@ -68,7 +71,7 @@ class SqliteStore:
             if samples_expire is not None:
                 db.execute(queries.STAMP_SAMPLES, (ms(samples_expire), *key))
 
-        await self._engine.write(work)
+        await self._write(work)
 
     async def add_rows(self, rows: dict[str, list[Any]]) -> None:
         def work(db: sqlite3.Connection) -> None:
@@ -77,12 +80,12 @@ class SqliteStore:
 
         try:
             await self._engine.write(work)
-        except sqlite3.IntegrityError as error:
+        except Unwritable as error:
             raise Conflict(f"a row is there already: {error}") from error
 
     @asynccontextmanager
     async def bulk_load(self) -> AsyncIterator[None]:
-        if await self._engine.write(migrations.drop_indexes_if_empty):
+        if await self._write(migrations.drop_indexes_if_empty):
             try:
                 yield
             finally:
@@ -110,16 +113,22 @@ class SqliteStore:
             batches.insert(db, tables.LEASE, [lease])
             return lease
 
-        return await self._engine.write(work)
+        return await self._write(work)
 
     async def release_lease(self, id: str, holder: str) -> None:
-        await self._engine.write(lambda db: db.execute(queries.RELEASE_LEASE, (id, holder)))
+        await self._write(lambda db: db.execute(queries.RELEASE_LEASE, (id, holder)))
 
     async def delete_orphans(self) -> None:
-        await self._engine.write(examine.delete_orphans)
+        await self._write(examine.delete_orphans)
 
     async def recount(self, call_id: str) -> None:
-        await self._engine.write(lambda db: examine.recount(db, call_id))
+        await self._write(lambda db: examine.recount(db, call_id))
+
+    async def _write(self, work: Work[T]) -> T:
+        try:
+            return await self._engine.write(work)
+        except Unwritable as error:
+            raise StoreError(f"the database refused this: {error}") from error
 
     # -- reading
 
@@ -197,20 +206,20 @@ class SqliteStore:
                 return []
             return [CODECS["CallSchema"].decode(row) for row in db.execute(queries.SCHEMA)]
 
-        return await self._engine.write(work)
+        return await self._write(work)
 
     async def migrate(self, steps: Sequence[Step], now: Callable[[], datetime]) -> None:
         """Applies what of `steps` is not applied yet, each in a transaction of its own."""
         for step in steps:
-            await self._engine.write(partial(migrations.apply, step=step, now=now))
+            await self._write(partial(migrations.apply, step=step, now=now))
 
     async def missing_indexes(self) -> list[str]:
-        return await self._engine.write(
+        return await self._write(
             lambda db: [index.name for _, index in migrations.missing_indexes(db)]
         )
 
     async def build_indexes(self) -> None:
-        await self._engine.write(migrations.build_indexes)
+        await self._write(migrations.build_indexes)
 
     def ready(self) -> None:
         """The schema is there: opens the readers."""

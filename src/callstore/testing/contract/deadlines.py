@@ -380,3 +380,22 @@ class TestClock:
         report = await calls.sweep(now=clock() - timedelta(days=365))
         assert (report.timed_out, report.lost, report.switched) == (0, 0, 0)
         assert (await calls.get(call.id)).version == call.version
+
+    async def test_a_sweep_as_of_the_future_does_not_keep_later_ones_from_seeing_who_is_lost(
+        self, calls: Calls, clock: FakeClock
+    ) -> None:
+        await calls.sweep(now=clock() + timedelta(days=1))
+        await answered(calls)
+        await calls.sweep()
+        clock.advance(120)
+        assert (await calls.sweep()).lost == 2
+
+    async def test_a_sweeper_that_died_with_its_clock_ahead_is_followed(
+        self, calls: Calls, clock: FakeClock
+    ) -> None:
+        await calls.start(ROOM, ANN, invite=[BOB])
+        tomorrow = clock() + timedelta(days=1)
+        minute, gap = timedelta(seconds=60), timedelta(seconds=120)
+        await calls._store.take_lease("sweep", "dead", tomorrow, minute, gap)
+        clock.advance(61)
+        assert (await calls.sweep()).timed_out == 1

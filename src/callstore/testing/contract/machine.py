@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 from unittest import TestCase
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -66,10 +66,14 @@ SWEPT_FIELDS = names(Swept)
 
 @dataclass(frozen=True)
 class Profile:
-    """How long and how often: `lives` of `commands` commands each."""
+    """How long and how often: `lives` of about `commands` commands each.
+
+    `shrink` looks, for minutes, for the shortest life that shows a difference.
+    """
 
     lives: int
     commands: int
+    shrink: bool = False
 
     def settings(self) -> settings:
         return settings(
@@ -78,12 +82,13 @@ class Profile:
             deadline=None,
             suppress_health_check=list(HealthCheck),
             report_multiple_bugs=False,
+            phases=[phase for phase in Phase if self.shrink or phase is not Phase.shrink],
             print_blob=True,
         )
 
 
-QUICK = Profile(lives=40, commands=40)
-DEEP = Profile(lives=1_000, commands=80)
+QUICK = Profile(lives=100, commands=40)
+DEEP = Profile(lives=2_000, commands=60, shrink=True)
 
 
 @dataclass(frozen=True)
@@ -605,7 +610,7 @@ def calls_machine(
 def check_calls(
     fresh_url: Callable[[], str], profile: Profile = QUICK, *, recordings: str | None = None
 ) -> None:
-    """Run the machine; AssertionError with the shortest life that shows a difference."""
+    """Run the machine; AssertionError, with the life that led there, where the two differ."""
     machine = calls_machine(fresh_url, recordings=recordings)
     run_state_machine_as_test(machine, settings=profile.settings())
 

@@ -1,0 +1,352 @@
+"""Whatever comes in: never an error but callstore's own, and nothing half done."""
+
+import base64
+import datetime as dt
+import enum
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec import UNSET
+
+from callstore import Calls, Guest, User, errors
+from callstore.testing.contract.quality import report_at
+from callstore.testing.contract.world import ANN, BOB, CAT, HALL, ROOM, answered, outcome_of
+
+NOW = dt.datetime.now(dt.UTC)
+OTHER = "e" * 24
+PAGE = {"limit": 5, "cursor": None, "offset": 0, "outcome": None, "type": None}
+SPAN = {"since": None, "until": None}
+GOOD: dict[str, dict[str, Any]] = {
+    "start": {
+        "conversation_id": HALL,
+        "initiator": ANN,
+        "invite": [BOB],
+        "type": "video",
+        "settings": None,
+        "max_participants": 50,
+        "sfu": True,
+        "end_when": None,
+        "ring_seconds": 60,
+        "call_id": None,
+    },
+    "ring": {"call_id": ROOM},
+    "expire": {"call_id": ROOM},
+    "cancel": {"call_id": ROOM, "by": ANN},
+    "join": {
+        "call_id": ROOM,
+        "party": BOB,
+        "answer": True,
+        "device": None,
+        "audio": True,
+        "video": None,
+        "screen": False,
+    },
+    "connected": {"call_id": ROOM, "party": BOB},
+    "failed": {"call_id": ROOM, "party": BOB},
+    "leave": {"call_id": ROOM, "party": BOB},
+    "decline": {"call_id": ROOM, "party": BOB},
+    "heartbeat": {"call_id": ROOM, "party": BOB},
+    "end": {"call_id": ROOM, "by": None, "reason": "normal"},
+    "set_media": {"call_id": ROOM, "party": BOB, "audio": UNSET, "video": UNSET, "screen": UNSET},
+    "set_transports": {
+        "call_id": ROOM,
+        "party": BOB,
+        "send_transport_id": UNSET,
+        "recv_transport_id": UNSET,
+        "audio_producer_id": UNSET,
+        "video_producer_id": UNSET,
+    },
+    "set_router": {"call_id": ROOM, "router_id": UNSET, "rtp_capabilities": UNSET},
+    "get": {"call_id": ROOM},
+    "live_in": {"conversation_id": ROOM},
+    "current": {"party": ANN},
+    "history": {"conversation_id": ROOM, **PAGE, **SPAN, "party": None, "min_duration": None},
+    "log": {"party": ANN, **PAGE, **SPAN, "direction": None, "response": None, "unseen": False},
+    "unseen": {"party": ANN},
+    "mark_seen": {"party": ANN, "call_ids": None},
+    "hide": {"party": ANN, "call_ids": None},
+    "timeline": {"call_id": ROOM, "after": 0, "limit": None},
+    "state_at": {"call_id": ROOM, "at": NOW},
+    "sweep": {"now": None},
+    "quality.report": {"call_id": ROOM, "party": ANN, "report": report_at(NOW, 5), "at": None},
+    "quality.analyse": {"call_id": ROOM},
+    "quality.get": {"call_id": ROOM},
+}
+
+
+# -- anything, and what is nearly right
+
+
+class Text(str):
+    __slots__ = ()
+
+
+class Number(int):
+    pass
+
+
+class Fraction(float):
+    pass
+
+
+class Listed(list[Any]):
+    pass
+
+
+class Mapped(dict[Any, Any]):
+    pass
+
+
+class Colour(enum.Enum):
+    RED = "video"
+
+
+class Kind(enum.StrEnum):
+    VIDEO = "video"
+
+
+class Level(enum.IntEnum):
+    FIVE = 5
+
+
+class Nowhere(dt.tzinfo):
+    def utcoffset(self, moment: dt.datetime | None) -> None:
+        return None
+
+    tzname = dst = utcoffset  # type: ignore[assignment]
+
+
+def cyclic() -> list[Any]:
+    ring: list[Any] = []
+    ring.append(ring)
+    return ring
+
+
+def deep(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+text = st.text(st.characters(exclude_categories=()), max_size=30)
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | text
+json_values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
+    max_leaves=8,
+)
+ids = st.text("0123456789abcdefABCDEF", min_size=24, max_size=24)
+near_ids = st.sampled_from(
+    [ROOM + "\n", ROOM[:-1], ROOM + "0", "0" * 24, ROOM.upper(), f" {ROOM[1:]}", "٣" * 24, "g" * 24]
+)
+times = st.datetimes(timezones=st.none() | st.timezones()) | st.sampled_from(
+    [
+        dt.datetime.min,
+        dt.datetime.max,
+        dt.datetime.min.replace(tzinfo=dt.timezone(dt.timedelta(hours=14))),
+        dt.datetime.max.replace(tzinfo=dt.timezone(dt.timedelta(hours=-14))),
+        dt.datetime(2000, 1, 1, tzinfo=dt.UTC),
+        dt.datetime(2100, 1, 1, tzinfo=dt.UTC),
+        dt.datetime(2024, 1, 1, tzinfo=Nowhere()),
+    ]
+)
+cursors = st.sampled_from(["0.x", "1e9.a", f"{10**400}.{ROOM}", f"-{10**18}.{ROOM}", f"1.{ROOM}"])
+STRANGE: list[Callable[[], Any]] = [
+        object,
+        lambda: object,
+        lambda: print,
+        lambda: ...,
+        lambda: UNSET,
+        lambda: 3 + 4j,
+        lambda: {1, 2},
+        lambda: (1, 2),
+        lambda: b"bytes",
+        lambda: bytearray(b"bytes"),
+        lambda: memoryview(b"bytes"),
+        lambda: dt.date(2024, 1, 1),
+        lambda: dt.timedelta(1),
+        lambda: Text(ROOM),
+        lambda: Text("video"),
+        lambda: Number(5),
+        lambda: Fraction(5.5),
+        lambda: Listed([BOB]),
+        lambda: Mapped(browser="x"),
+        lambda: [Number(5)],
+        lambda: {"x": Fraction(1.5)},
+        lambda: {Text("x"): Text("y")},
+        lambda: Colour.RED,
+        lambda: Kind.VIDEO,
+        lambda: Level.FIVE,
+        lambda: {"kind": Kind.VIDEO},
+        lambda: iter([BOB, CAT]),
+        lambda: (party for party in (BOB, 7)),
+        lambda: {BOB: 1}.keys(),
+        lambda: itertools.repeat(BOB, 10_001),
+        lambda: {"browser": "Firefox", 7: "x"},
+        lambda: {"a\0b": 1},
+        lambda: {"deviceType": "\ud800"},
+        lambda: {"\ud800/~": 1},
+        lambda: {"recordingEnabled": 1},
+        cyclic,
+        lambda: deep(40),
+        lambda: deep(5000),
+        lambda: 10**400,
+        lambda: 2**63,
+        lambda: -(2**63) - 1,
+        lambda: math.nan,
+        lambda: "x" * 70_000,
+        lambda: "\0",
+        lambda: "a\x7fb",
+]
+anything: st.SearchStrategy[Any] = (
+    json_values
+    | ids
+    | near_ids
+    | times
+    | cursors.map(lambda place: base64.urlsafe_b64encode(place.encode()).decode())
+    | st.binary(max_size=20)
+    | st.sampled_from(STRANGE).map(lambda make: make())
+    | st.builds(User, json_values | ids | near_ids)
+    | st.builds(Guest, json_values | ids | near_ids)
+    | st.lists(st.builds(User, ids | json_values), max_size=3)
+    | st.lists(ids | near_ids, max_size=3)
+    | st.dictionaries(st.sampled_from(["browser", "os", "deviceType"]), json_values)
+)
+
+
+def method_of(calls: Calls, name: str) -> Any:
+    found: Any = calls
+    for step in name.split("."):
+        found = getattr(found, step)
+    return found
+
+
+class TestEveryEntrance:
+    @pytest.mark.parametrize("name", GOOD)
+    @settings(
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+    @given(data=st.data())
+    async def test_anything_is_taken_or_refused_but_never_breaks(
+        self, calls: Calls, name: str, data: st.DataObject
+    ) -> None:
+        call = await calls.live_in(ROOM) or await answered(calls)
+        good = {k: call.id if k == "call_id" and v == ROOM else v for k, v in GOOD[name].items()}
+        some = st.lists(st.sampled_from(sorted(good)), unique=True, min_size=1, max_size=3)
+        changed = {argument: data.draw(anything, argument) for argument in data.draw(some)}
+        before = await calls.get(call.id)
+        result = await outcome_of(method_of(calls, name)(**{**good, **changed}))
+        if isinstance(result, errors.CallstoreError):
+            assert str(result)
+            assert await calls.get(call.id) == before
+        if isinstance(result, errors.Invalid):
+            for pointer, message in result.errors:
+                assert message
+                assert pointer.split("/")[1] in changed
+
+    @pytest.mark.parametrize("name", GOOD)
+    async def test_no_strange_thing_breaks_any_argument(self, calls: Calls, name: str) -> None:
+        for make, argument in itertools.product(STRANGE, GOOD[name]):
+            call = await calls.live_in(ROOM) or await answered(calls, BOB, CAT)
+            good = {k: call.id if k == "call_id" and v == ROOM else v for k, v in GOOD[name].items()}
+            await outcome_of(method_of(calls, name)(**{**good, argument: make()}))
+
+    @pytest.mark.parametrize("name", GOOD)
+    async def test_every_wrong_argument_is_named_at_once(self, calls: Calls, name: str) -> None:
+        with pytest.raises(errors.Invalid) as refusal:
+            await method_of(calls, name)(**dict.fromkeys(GOOD[name], object()))
+        named = {pointer.split("/")[1] for pointer, _ in refusal.value.errors}
+        assert named == set(GOOD[name])
+
+    @pytest.mark.parametrize(
+        ("name", "argument", "value", "pointer"),
+        [
+            ("start", "initiator", User("x"), "/initiator/id"),
+            ("start", "invite", [BOB, User("x")], "/invite/1/id"),
+            ("start", "invite", [BOB, "u:x"], "/invite/1"),
+            ("start", "invite", [BOB] * 10_001, "/invite"),
+            ("start", "settings", {"recordingEnabled": 1}, "/settings/recordingEnabled"),
+            ("start", "settings", {"x/y": True}, "/settings/x~1y"),
+            ("start", "ring_seconds", 4, "/ring_seconds"),
+            ("start", "ring_seconds", 3601, "/ring_seconds"),
+            ("start", "max_participants", 1, "/max_participants"),
+            ("start", "max_participants", 10_001, "/max_participants"),
+            ("start", "conversation_id", "0" * 24, "/conversation_id"),
+            ("join", "device", {"browser": "x" * 256}, "/device/browser"),
+            ("join", "device", {"userAgent": "x"}, "/device/userAgent"),
+            ("join", "party", ROOM, "/party"),
+            ("set_transports", "send_transport_id", "", "/send_transport_id"),
+            ("set_transports", "send_transport_id", "a\nb", "/send_transport_id"),
+            ("set_router", "rtp_capabilities", ["x" * 65_536], "/rtp_capabilities"),
+            ("set_router", "rtp_capabilities", deep(33), "/rtp_capabilities"),
+            ("set_router", "rtp_capabilities", [math.inf], "/rtp_capabilities"),
+            ("mark_seen", "call_ids", [ROOM, "x"], "/call_ids/1"),
+            ("history", "cursor", "x", "/cursor"),
+            ("history", "offset", -1, "/offset"),
+            ("history", "since", dt.datetime(2024, 1, 1), "/since"),  # noqa: DTZ001
+            ("history", "until", dt.datetime(1999, 12, 31, tzinfo=dt.UTC), "/until"),
+            ("history", "min_duration", -1, "/min_duration"),
+            ("timeline", "limit", 0, "/limit"),
+            ("timeline", "after", -1, "/after"),
+        ],
+    )
+    async def test_a_wrong_value_is_named_where_it_is(
+        self, calls: Calls, name: str, argument: str, value: Any, pointer: str
+    ) -> None:
+        with pytest.raises(errors.Invalid) as refusal:
+            await method_of(calls, name)(**{**GOOD[name], argument: value})
+        assert [at for at, _ in refusal.value.errors] == [pointer]
+
+    @pytest.mark.parametrize(
+        ("name", "argument", "value"),
+        [
+            ("start", "invite", [User(f"{n:024x}") for n in range(1, 10_001)]),
+            ("start", "ring_seconds", 3600),
+            ("start", "max_participants", 10_000),
+            ("start", "max_participants", 2),
+            ("start", "settings", {"recordingEnabled": None, "transcriptionEnabled": True}),
+            ("join", "device", {"browser": "x" * 255, "os": None}),
+            ("join", "device", {"browser": "é𝄞 \u200d"}),
+            ("set_router", "rtp_capabilities", ["x" * 65_532]),
+            ("set_router", "rtp_capabilities", ["é" * 32_766]),
+            ("set_router", "rtp_capabilities", deep(32)),
+            ("set_router", "rtp_capabilities", {"": [2**63 - 1, -(2**63), 1e308, None, True]}),
+            ("timeline", "after", 2**63 - 1),
+            ("timeline", "limit", 2**63 - 1),
+            ("history", "offset", 1_000_000_000),
+            ("history", "min_duration", 2**63 - 1),
+            ("sweep", "now", dt.datetime(2000, 1, 1, tzinfo=dt.UTC)),
+            ("sweep", "now", dt.datetime(2099, 12, 31, tzinfo=dt.UTC)),
+        ],
+    )
+    async def test_what_lies_on_the_edge_is_taken(
+        self, calls: Calls, name: str, argument: str, value: Any
+    ) -> None:
+        call = await answered(calls, BOB, CAT)
+        good = {k: call.id if k == "call_id" and v == ROOM else v for k, v in GOOD[name].items()}
+        await method_of(calls, name)(**{**good, argument: value})
+
+    async def test_a_start_that_invites_ten_thousand_has_as_many_entries(
+        self, calls: Calls
+    ) -> None:
+        everyone = [User(f"{n:024x}") for n in range(1, 10_001)]
+        call = await calls.start(ROOM, ANN, invite=everyone)
+        assert len((await calls.log(everyone[-1])).items) == 1
+        ended = await calls.end(call.id)
+        assert ended.end_reason == "cancelled"
+        assert (await calls.log(everyone[77])).items[0].response == "cancelled"
+
+    async def test_json_comes_back_as_it_went_in(self, calls: Calls) -> None:
+        call = await answered(calls)
+        value = {"a": [1, -1, 0.5, None, True, "é\u2028𝄞", {"": []}], "n": 2**63 - 1}
+        await calls.set_router(call.id, rtp_capabilities=value)
+        assert (await calls.get(call.id)).rtp_capabilities == value
+        assert OTHER not in repr(value)

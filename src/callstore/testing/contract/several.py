@@ -1,0 +1,135 @@
+"""Several openers of one store. Not for a store that only its opener can see, as `memory:`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from callstore import Calls, errors
+from callstore.testing.clock import FakeClock
+from callstore.testing.contract.races import at_once, kinds
+from callstore.testing.contract.world import (
+    ANN,
+    BOB,
+    CAT,
+    ROOM,
+    Opening,
+    answered,
+    check_call,
+    told,
+)
+from callstore.testing.data import chosen_id, fake_ids, user
+
+BEHIND = 5  # seconds that the other's clock is behind
+
+
+@pytest.fixture
+async def other(calls: Calls, opening: Opening, clock: FakeClock) -> AsyncIterator[Calls]:
+    """Another opener, as another process would be: its clock is behind."""
+
+    def late() -> object:
+        return clock() - timedelta(seconds=BEHIND)
+
+    async with opening(clock=late, new_id=fake_ids(seed=1)) as opened:
+        yield opened
+
+
+class TestSeveralOpeners:
+    async def test_what_one_commits_the_other_reads(self, calls: Calls, other: Calls) -> None:
+        call = await answered(calls)
+        assert await other.get(call.id) == await calls.get(call.id)
+        await other.end(call.id)
+        assert await calls.live_in(ROOM) is None
+
+    async def test_event_times_never_fall_though_clocks_differ(
+        self, calls: Calls, other: Calls, clock: FakeClock
+    ) -> None:
+        call = await calls.start(ROOM, ANN, invite=[BOB])
+        clock.advance(1)
+        joined = await other.join(call.id, BOB)
+        assert joined.participant.joined_at == call.created_at
+        clock.advance(BEHIND)
+        await other.set_media(call.id, BOB, audio=False)
+        await calls.end(call.id)
+        await check_call(calls, call.id)
+
+    async def test_no_more_are_seated_than_there_are_seats(
+        self, calls: Calls, other: Calls
+    ) -> None:
+        call = await calls.start(ROOM, ANN, max_participants=20)
+        results = await at_once(
+            (calls, other)[n % 2].join(call.id, user(100 + n)) for n in range(200)
+        )
+        assert kinds(results) == {"Joined": 19, "CallFull": 181}
+        await check_call(calls, call.id)
+
+    async def test_one_of_many_starts_succeeds(self, calls: Calls, other: Calls) -> None:
+        results = await at_once((calls, other)[n % 2].start(ROOM, ANN) for n in range(100))
+        assert kinds(results) == {"Call": 1, "CallAlreadyLive": 99}
+
+    async def test_one_chosen_id_is_one_call(self, calls: Calls, other: Calls) -> None:
+        results = await at_once(
+            (calls, other)[n % 2].start(ROOM, ANN, call_id=chosen_id(1)) for n in range(50)
+        )
+        assert kinds(results) == {"Call": 50}
+
+    async def test_a_call_ends_once(self, calls: Calls, other: Calls) -> None:
+        call = await answered(calls)
+        await at_once((calls, other)[n % 2].end(call.id) for n in range(50))
+        assert (await told(calls, call.id)).count("call.ended") == 1
+
+    async def test_a_party_joins_once(self, calls: Calls, other: Calls) -> None:
+        call = await answered(calls)
+        await asyncio.gather(*((calls, other)[n % 2].join(call.id, CAT) for n in range(20)))
+        assert (await calls.get(call.id)).live_count == 3
+        assert len((await calls.log(CAT)).items) == 1
+
+
+class TestSweepLease:
+    async def test_while_another_sweeps_nothing_is_done(
+        self, calls: Calls, other: Calls, clock: FakeClock
+    ) -> None:
+        call = await calls.start(ROOM, ANN, invite=[BOB])
+        minute, gap = timedelta(seconds=60), timedelta(seconds=120)
+        assert await other._store.take_lease("sweep", "other", clock(), minute, gap)
+        clock.advance(59)
+        report = await calls.sweep(now=clock() + timedelta(seconds=0.5))
+        assert (report.timed_out, report.lost, report.analysed) == (0, 0, 0)
+        assert (await calls.get(call.id)).live
+
+    async def test_a_sweeper_that_died_is_followed_after_a_minute(
+        self, calls: Calls, other: Calls, clock: FakeClock
+    ) -> None:
+        await calls.start(ROOM, ANN, invite=[BOB])
+        minute, gap = timedelta(seconds=60), timedelta(seconds=120)
+        await other._store.take_lease("sweep", "other", clock(), minute, gap)
+        clock.advance(60)
+        assert (await calls.sweep()).timed_out == 1
+
+    async def test_a_sweep_that_is_done_lets_the_next_one_in(
+        self, calls: Calls, other: Calls, clock: FakeClock
+    ) -> None:
+        await calls.start(ROOM, ANN, invite=[BOB])
+        await calls.sweep()
+        clock.advance(60 + BEHIND)
+        assert (await other.sweep()).timed_out == 1
+
+    async def test_two_sweeps_at_once_end_a_call_once(
+        self, calls: Calls, other: Calls, clock: FakeClock
+    ) -> None:
+        call = await calls.start(ROOM, ANN, invite=[BOB])
+        clock.advance(60 + BEHIND)
+        reports = await asyncio.gather(calls.sweep(), other.sweep())
+        assert sum(report.timed_out for report in reports) == 1
+        assert (await told(calls, call.id)).count("call.ended") == 1
+
+    async def test_watching_is_shared(self, calls: Calls, other: Calls, clock: FakeClock) -> None:
+        call = await answered(calls)
+        await calls.sweep()
+        clock.advance(60 + BEHIND)
+        await other.sweep()
+        clock.advance(60)
+        assert (await calls.sweep()).lost == 2
+        with pytest.raises(errors.CallEnded):
+            await other.heartbeat(call.id, ANN)
