@@ -12,7 +12,7 @@ from bench.harness import Figure, NotMeasured, Options
 
 BENCHMARKS = {
     "commands": "64 callers' commands beside the document's queries and a bare loop",
-    "get": "get, and the first page of history and log, among 20,000 calls",
+    "get": "get, and the first page of history and log, among 20,000 seeded calls",
     "reports": "real getStats reports from JSON bytes to stored samples",
     "analyse": "a one-hour call of ten, analysed",
     "help": "callstore --help",

@@ -6,6 +6,7 @@ every 64 commands: what the engine would give if deciding, reading and updating 
 
 import contextlib
 import sqlite3
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -65,7 +66,7 @@ def _rows_by_call(db: sqlite3.Connection) -> dict[str, Rows]:
 def _write(
     source: Path, target: Path, groups: Iterable[Rows], commands: int, before: Rows | None = None
 ) -> Timing:
-    timing = Timing(done=commands)
+    timing = Timing(done=commands, latencies={"commit": []})
     with contextlib.closing(connection.open_writer(target)) as db:
         _copy_schema(source, db)
         _insert(db, before or {})
@@ -73,7 +74,9 @@ def _write(
             for group in groups:
                 db.execute("BEGIN IMMEDIATE")
                 _insert(db, group)
+                began = time.perf_counter()
                 db.execute("COMMIT")
+                timing.latencies["commit"].append(time.perf_counter() - began)
     return timing
 
 

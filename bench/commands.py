@@ -20,6 +20,7 @@ from bench.harness import (
 )
 from callstore import open_calls
 
+WHAT_A_COMMIT_SAYS = "the disk's part: a join waits for two commits at most"
 KINDS = ("start", "join", "connected", "leave", "end")
 
 
@@ -41,11 +42,14 @@ async def on_document(path: Path, lives: list[mix.Life], connections: int) -> Ti
 
 def best_pool(options: Options) -> tuple[int, str]:
     """How many connections suit the document's queries best, and the rates that say so."""
-    rates = {}
-    for connections in (1, 2, 4) if options.quick else range(1, 9):
-        path = options.folder / f"pool-{connections}.db"
+    sizes = (1, 2, 4) if options.quick else range(1, 9)
+    rates = dict.fromkeys(sizes, 0.0)
+    for number, connections in in_turn(
+        sizes, 2
+    ):  # the better of two: a pause of the disk is no verdict
+        path = options.folder / f"pool-{connections}-{number}.db"
         run = asyncio.run(on_document(path, mix.lives(64), connections))
-        rates[connections] = run.rate
+        rates[connections] = max(rates[connections], run.rate)
     best = max(rates, key=rates.__getitem__)
     return best, ", ".join(f"{n}: {rate:,.0f}/s" for n, rate in rates.items())
 
@@ -80,6 +84,9 @@ def _figures(runs: dict[str, list[Timing]], pool: str) -> list[Figure]:
         Figure("times the document's queries", ratio(ours, theirs), "x", at_least(10)),
         Figure("the document's queries", rate(theirs), "/s", None, f"{spread(theirs)}; {pool}"),
         Figure("the bare loop", loop, "/s", None, spread(bare_runs)),
+        Figure(
+            "its commits, p99", latency(bare_runs, "commit", 0.99), "ms", None, WHAT_A_COMMIT_SAYS
+        ),
         Figure("share of the bare loop", 100 * ratio(ours, bare_runs), "%"),
         Figure("CPU per command", cpu(ours), "us"),
         Figure("CPU per command, document", cpu(theirs), "us"),

@@ -1,45 +1,33 @@
-"""`get`, and the first page of history and log, among 20,000 calls."""
+"""`get`, and the first page of history and log, among 20,000 seeded calls."""
 
 import asyncio
-import random
+import contextlib
 import time
 from pathlib import Path
 
-from bench import mix
 from bench.harness import Figure, Options, Timing, at_most, latency
-from callstore import Calls, User, open_calls
+from bench.seeded import seed
+from callstore import Calls, open_calls
+from callstore.calls.model import party_from_ref
+from callstore.stores.sqlite import connection
 
-CONVERSATIONS = 1000
-READS = 2000  # of each kind in a round
-SEEDERS = 256  # fewer than conversations, of which each has one live call at most
+PLACES = """
+SELECT e.callSessionId, e.conversationId, e.party FROM CallLogEntry e
+WHERE e.party IS NOT NULL ORDER BY random() LIMIT ?"""
 
-
-async def seed(calls: Calls, count: int) -> list[str]:
-    """`count` ended calls, spread over the conversations and their people; their ids."""
-    ids: list[str] = []
-
-    async def one(number: int) -> None:
-        conversation, a, b = _in_conversation(number)
-        call = await calls.start(conversation, a, invite=[b], end_when="empty")
-        await calls.join(call.id, b, device=mix.DEVICE)
-        await calls.end(call.id, by=a)
-        ids.append(call.id)
-
-    await mix.drive(range(count), one, SEEDERS)
-    return ids
+Place = tuple[str, str, str]  # a call, its conversation, one of its parties
 
 
-def _in_conversation(number: int) -> tuple[str, User, User]:
-    home = number % CONVERSATIONS
-    return f"c{home:023x}", User(f"a{2 * home:023x}"), User(f"a{2 * home + 1:023x}")
+def _places(path: Path, count: int) -> list[Place]:
+    with contextlib.closing(connection.open_reader(path)) as db:
+        return db.execute(PLACES, (count,)).fetchall()
 
 
-async def read(calls: Calls, ids: list[str], reads: int) -> Timing:
-    """One reader: gets, first pages of history and of log by turns, all at random."""
+async def read(calls: Calls, places: list[Place]) -> Timing:
+    """One reader: a get, a first page of history and one of the log by turns."""
     timing = Timing()
     with timing.running():
-        for call_id in random.choices(ids, k=reads):
-            conversation, party, _ = _in_conversation(random.randrange(CONVERSATIONS))
+        for call_id, conversation, ref in places:
             began = time.perf_counter()
             await calls.get(call_id)
             timing.add("get", began)
@@ -47,7 +35,7 @@ async def read(calls: Calls, ids: list[str], reads: int) -> Timing:
             await calls.history(conversation)
             timing.add("history", began)
             began = time.perf_counter()
-            await calls.log(party)
+            await calls.log(party_from_ref(ref))
             timing.add("log", began)
     return timing
 
@@ -55,14 +43,15 @@ async def read(calls: Calls, ids: list[str], reads: int) -> Timing:
 async def _rounds(path: Path, options: Options) -> list[Timing]:
     """The rounds share one file: reading leaves it as it is."""
     async with open_calls(f"sqlite:///{path}") as calls:
-        ids = await seed(calls, 2000 if options.quick else 20_000)
-        reads = 200 if options.quick else READS
-        await read(calls, ids, reads // 10)
-        return [await read(calls, ids, reads) for _ in range(options.rounds)]
+        reads = 200 if options.quick else 2000
+        await read(calls, _places(path, reads // 10))
+        return [await read(calls, _places(path, reads)) for _ in range(options.rounds)]
 
 
 def run(options: Options) -> list[Figure]:
-    runs = asyncio.run(_rounds(options.folder / "get.db", options))
+    path = options.folder / "get.db"
+    seed(path, 2000 if options.quick else 20_000)
+    runs = asyncio.run(_rounds(path, options))
     figures = [Figure("get, p50", latency(runs, "get", 0.5), "ms", at_most(0.3))]
     figures.append(Figure("get, p99", latency(runs, "get", 0.99), "ms"))
     for kind in ("history", "log"):

@@ -6,19 +6,17 @@ made from the row at its depth, so that nobody has to turn 25,000 pages first.
 
 import asyncio
 import contextlib
-import os
 import random
 import re
 import sqlite3
-import subprocess
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.harness import Figure, NotMeasured, Options, Timing, at_least, at_most, percentile
-from bench.help import command
+from bench.harness import Figure, Options, Timing, at_least, at_most, percentile
+from bench.seeded import seed
 from callstore import open_calls
 from callstore.calls.model import party_from_ref
 from callstore.stores.protocol import HistoryQuery, LogQuery
@@ -33,8 +31,8 @@ Page = Callable[[str | None], Awaitable[object]]  # by cursor
 
 
 def run(options: Options) -> list[Figure]:
-    path, name = options.folder / "million.db", command()
-    figures = seed(name, path, options.calls)
+    path = options.folder / "million.db"
+    figures = _seeding(path, options.calls)
     with contextlib.closing(connection.open_reader(path)) as db:
         heavy, history = _deepest(db, "CallSession", "conversationId")
         party, log = _deepest(db, "CallLogEntry", "party")
@@ -46,25 +44,15 @@ def run(options: Options) -> list[Figure]:
     return figures + deep
 
 
-def seed(name: str, path: Path, calls: int) -> list[Figure]:
-    """`callstore seed` as a process: its time, its peak of memory, the file it leaves."""
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [name, "--store", f"sqlite:///{path}", "seed", "--calls", str(calls)],
-        stdout=subprocess.DEVNULL,
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    minutes = (time.perf_counter() - began) / 60
-    if process.returncode:
-        raise NotMeasured(f"`callstore seed` ended with {process.returncode}")
-    size = sum(each.stat().st_size for each in path.parent.glob(path.name + "*"))
+def _seeding(path: Path, calls: int) -> list[Figure]:
+    took = seed(path, calls)
+    minutes = took.seconds / 60
     return [
         Figure(f"seeding {calls:,} calls", minutes, "min", at_most(15)),
-        Figure("calls seeded", calls / minutes / 60, "/s"),
-        Figure("CPU of it", (used.ru_utime + used.ru_stime) / 60, "min"),
-        Figure("peak of memory", used.ru_maxrss * 1024 / MB, "MB", at_most(500)),
-        Figure("file", size / GB, "GB", None, f"{size / calls:,.0f} bytes a call"),
+        Figure("CPU of it", took.cpu / 60, "min"),
+        Figure("calls seeded", calls / took.seconds, "/s"),
+        Figure("peak of memory", took.peak / MB, "MB", at_most(500)),
+        Figure("file", took.size / GB, "GB", None, f"{took.size / calls:,.0f} bytes a call"),
     ]
 
 

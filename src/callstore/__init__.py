@@ -1,27 +1,37 @@
-"""callstore: the memory of a chat app's voice and video calls."""
+"""callstore: the memory of a chat app's voice and video calls.
 
-from msgspec import UNSET
+Names are imported when they are first used: a command that needs none of them starts at once.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from callstore import errors
-from callstore.calls.facade import Calls
-from callstore.calls.model import (
-    Call,
-    CallSettings,
-    DeviceInfo,
-    Event,
-    Guest,
-    Joined,
-    LogEntry,
-    Participant,
-    Party,
-    Stint,
-    User,
-)
-from callstore.calls.pages import Page
-from callstore.calls.replay import CallState
-from callstore.opening import open_calls
-from callstore.seeding import SeedReport
-from callstore.settings import Settings
+
+if TYPE_CHECKING:
+    from msgspec import UNSET
+
+    from callstore.calls.facade import Calls
+    from callstore.calls.model import (
+        Call,
+        CallSettings,
+        DeviceInfo,
+        Event,
+        Guest,
+        Joined,
+        LogEntry,
+        Participant,
+        Party,
+        Stint,
+        User,
+    )
+    from callstore.calls.pages import Page
+    from callstore.calls.replay import CallState
+    from callstore.opening import open_calls
+    from callstore.retention.doctor import DoctorReport
+    from callstore.retention.sweep import SweepReport
+    from callstore.seeding import SeedReport
+    from callstore.settings import Settings
 
 __all__ = [
     "UNSET",
@@ -30,6 +40,7 @@ __all__ = [
     "CallState",
     "Calls",
     "DeviceInfo",
+    "DoctorReport",
     "Event",
     "Guest",
     "Joined",
@@ -40,7 +51,32 @@ __all__ = [
     "SeedReport",
     "Settings",
     "Stint",
+    "SweepReport",
     "User",
     "errors",
     "open_calls",
 ]
+
+_ELSEWHERE = {
+    "UNSET": "msgspec",
+    "CallState": "callstore.calls.replay",
+    "Calls": "callstore.calls.facade",
+    "DoctorReport": "callstore.retention.doctor",
+    "Page": "callstore.calls.pages",
+    "SeedReport": "callstore.seeding",
+    "Settings": "callstore.settings",
+    "SweepReport": "callstore.retention.sweep",
+    "open_calls": "callstore.opening",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_ELSEWHERE.get(name, "callstore.calls.model")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

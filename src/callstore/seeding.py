@@ -184,7 +184,6 @@ class _Life:
             call_id=None,
         )
         _, made = lifecycle.start(command, same=None, live=None, context=self._context)
-        assert made is not None
         state = State(call=made.call, everyone=True)
         state.apply(made)
         self.events += made.events

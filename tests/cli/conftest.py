@@ -27,8 +27,8 @@ Run = Callable[..., Result]
 
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith("CALLSTORE_"):
+    for name in list(os.environ):
+        if name.startswith("CALLSTORE_") or name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
             monkeypatch.delenv(name)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from tests.cli.conftest import UNKNOWN, A, B, C, G, Run
 
-from callstore import Calls
+from callstore import Calls, Page
+from callstore.cli import call_views
 from callstore.testing import FakeClock, conversation
 
 Made = Callable[[Callable[[Calls], Awaitable[Any]]], Any]
@@ -95,10 +96,15 @@ def test_the_next_page_is_a_command_that_can_be_typed(
     assert seen == ids[::-1]
 
 
-def test_a_short_page_of_nothing_still_has_a_next(run: Run, made: Made, clock: FakeClock) -> None:
+def test_a_filter_that_nothing_passes(run: Run, made: Made, clock: FakeClock) -> None:
     made(many(clock, 2))
-    page = run("calls", "list", "--conversation", C, "--outcome", "missed")
-    assert page.stdout == "no calls\n"
+    assert run("calls", "list", "--conversation", C, "--outcome", "missed").stdout == "no calls\n"
+
+
+def test_an_empty_page_still_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    call_views.page(Page(items=[], next="abc"), "callstore calls list --cursor abc")
+    said = capsys.readouterr().out
+    assert said == "no calls on this page\n\nnext page: callstore calls list --cursor abc\n"
 
 
 def test_filters_reach_the_library(run: Run, made: Made, clock: FakeClock, talk: Scene) -> None:

@@ -199,6 +199,12 @@ def test_freezes_are_judged_by_window() -> None:
     assert only(stopped.samples, "video_freeze").severity == "critical"
 
 
+def test_a_screen_may_stand_still() -> None:
+    events = Events().join(0, ANA).join(0, BRUNO, video=False, screen=True)
+    samples = Series().run(20).run(20, fps=0).run(20).samples
+    assert of(analysed(samples, events.tell("call.ended", 60))).issues == []
+
+
 def test_freezes_that_do_not_end() -> None:
     one = only(Series().run(20).run(20, frozen=0.5).samples, "video_freeze")
     assert one.ended_at == at(40)

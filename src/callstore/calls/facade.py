@@ -1,6 +1,7 @@
 """`Calls`: what a user of callstore holds. Checks what comes in, asks the group or the store."""
 
 import inspect
+import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -99,6 +100,8 @@ class Calls:
         self._clock = clock
         self._settings = settings
         self._describe = describe
+        self._holder = secrets.token_hex(8)  # of the sweep's lease
+        self._sweeping = False
         self.quality = Quality(store, group, clock=clock, new_id=new_id, settings=settings)
         self.schema = Schema(store, clock=clock)
 
@@ -393,17 +396,24 @@ class Calls:
 
     async def sweep(self, *, now: datetime | None = None) -> SweepReport:
         """Does what deadlines, silence and seats ask for, in all calls; all zeros while another
-        process sweeps. Run it at least every minute: nobody is lost who was not watched."""
+        sweep is under way. Run it at least every minute: nobody is lost who was not watched."""
         asked = check(_Sweep, now=now)
+        if self._sweeping:
+            return SweepReport()
         sweep = Sweep(
             self._store,
             self._group,
             self.quality.analyse,
+            holder=self._holder,
             clock=self._now,
             pinned=asked.now,
             liveness=self._settings.liveness,
         )
-        return await sweep.run()
+        self._sweeping = True
+        try:
+            return await sweep.run()
+        finally:
+            self._sweeping = False
 
     async def doctor(
         self, *, fix: bool = False, progress: Callable[[int], object] | None = None

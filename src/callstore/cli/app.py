@@ -30,7 +30,7 @@ class App:
     store: str | None = None
     recordings: str | None = None
     json: bool = False
-    typed: dict[str, str] = field(default_factory=dict)  # of these, what did not come from outside
+    typed: dict[str, str] = field(default_factory=dict)  # the URLs that the command line has
 
     def run(self, work: Callable[["Calls"], Awaitable[T]], *, check_schema: bool = True) -> T:
         """What `work` gives for the calls of the store."""
@@ -84,7 +84,8 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     app = ctx.ensure_object(App)
     name = str(param.name)
     if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-        app.typed[name] = value
+        if isinstance(value, str):
+            app.typed[name] = value
     elif getattr(app, name):
         return
     setattr(app, name, value)

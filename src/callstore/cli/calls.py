@@ -42,7 +42,7 @@ def calls() -> None:
 def list_(
     ctx: click.Context, /, conversation: str | None, party: Party | None, **asked: Any
 ) -> None:
-    """The history of a conversation, or the log of a party, newest first."""
+    """A conversation's history or a party's log, newest first."""
     app: App = ctx.obj
     if conversation is None and party is None:
         unusable("Whose calls? Give --conversation ID or --party user:ID.")
@@ -116,7 +116,10 @@ def show(app: App, id: str) -> None:
 )
 @click.pass_obj
 def end(app: App, id: str, by: Party | None, reason: Literal["normal", "forced", "error"]) -> None:
-    """End a call for everyone in it; one that has ended stays as it is."""
+    """End a call for everyone in it.
+
+    A call that has ended stays as it is.
+    """
     call = app.run(lambda calls: calls.end(id, by=by, reason=reason))
     if app.json:
         app.print_json(call)

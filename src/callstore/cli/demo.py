@@ -7,19 +7,19 @@ from typing import Any
 
 import click
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
 from callstore import Call, Calls, Event, LogEntry, Party, Stint, open_calls
 from callstore.cli.app import App, Storeless
-from callstore.cli.output import Grid, clock, duration, moment, quality, show, who, word
+from callstore.cli.grid import Grid
+from callstore.cli.output import clock, duration, moment, quality, show, who, word
 from callstore.cli.quality_views import issues
 from callstore.demo import Cast, Scene, begins_now, cast, play
 from callstore.errors import NotFound
 from callstore.quality.model import Analytics, ParticipantMetrics, Window
 from callstore.quality.score import label
 
-WIDTH = 36  # of the bars that show who was there when
+WIDTH = 22  # of the bars that show who was there when
 WORST = 2  # windows that explain a score
 
 
@@ -132,11 +132,14 @@ class _Shown:
 
     def _roster(
         self, call: Call, answers: dict[Party, LogEntry], analytics: Analytics | None
-    ) -> Table:
+    ) -> Grid:
         """Everybody who was asked or came."""
         metrics = {m.participant_id: m for m in analytics.participant_metrics} if analytics else {}
         rows = {row.party: row for row in call.participants or ()}
-        table = Grid("who", "answer", "there when", "stints", "left", "quality", "loss>", "RTT>")
+        table = Grid(
+            "who", "answer", "there when", "stints", "left", "quality", "loss>", "RTT>",
+            optional=("RTT", "loss", "there when"), sparse=("quality", "loss", "RTT"),
+        )  # fmt: skip
         for party, entry in answers.items():
             row = rows.get(party)
             stints = row.stints if row else []
@@ -151,7 +154,7 @@ class _Shown:
                 _with_unit(found, "avg_packet_loss", "%"),
                 _with_unit(found, "avg_rtt", "ms"),
             )
-        return table.keep("who", "there when", "stints")
+        return table
 
     def _modes(self, call: Call, events: Sequence[Event]) -> list[Text]:
         return [
@@ -196,7 +199,7 @@ class _Shown:
         show("", Rule("Ben's own log", align="left", style="cyan"))
         show(self._log(log.items, unseen))
 
-    def _history(self, items: Sequence[Call]) -> Table:
+    def _history(self, items: Sequence[Call]) -> Grid:
         table = Grid("started", "type", "called by", "outcome", "ended by", "talked>", "people>")
         for call in items:
             by = next(
@@ -218,7 +221,7 @@ class _Shown:
             )
         return table
 
-    def _log(self, items: Sequence[LogEntry], unseen: int) -> Table:
+    def _log(self, items: Sequence[LogEntry], unseen: int) -> Grid:
         table = Grid("started", "type", "direction", "his answer", "the call", "talked>", "")
         for entry in items:
             new = entry.response == "missed" and entry.seen_at is None
@@ -231,7 +234,7 @@ class _Shown:
                 duration(entry.talk_seconds or None),
                 Text("new", style="bold red") if new else "",
             )
-        table.caption, table.caption_justify = f"{unseen} missed and not seen", "left"
+        table.note = f"{unseen} missed and not seen"
         return table
 
 

@@ -40,24 +40,22 @@ class Grid:
         self.rows.append(cells)
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
-        yield self._table(options.max_width)
-
-    def _table(self, width: int) -> Table:
-        shown, left_out = self._fitting(width)
-        notes = [self.note] if self.note else []
+        shown, left_out = self._fitting(options.max_width)
+        if self.title:
+            yield Text(self.title, style="bold")
+        yield self._table(shown)
+        if self.note:
+            yield Text(self.note, style="dim")
         if left_out:
-            notes.append(f"no room here for: {', '.join(left_out)}")
+            yield Text(f"no room here for: {', '.join(left_out)}", style="dim")
+
+    def _table(self, shown: Sequence[int]) -> Table:
         table = Table(
             box=box.SIMPLE_HEAD,
             padding=(0, GAP - 1, 0, 0),
             show_edge=False,
             pad_edge=False,
             header_style="dim",
-            title=self.title,
-            title_justify="left",
-            title_style="bold",
-            caption="\n".join(notes) or None,
-            caption_justify="left",
         )
         for index in shown:
             self._add_column(table, index)

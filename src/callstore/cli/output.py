@@ -14,8 +14,6 @@ from callstore import Party
 from callstore.cli.grid import NOTHING, Grid
 from callstore.ids import NOBODY
 
-__all__ = ["NOTHING", "Grid"]
-
 STYLES = {
     "answered": "green",
     "accepted": "green",
@@ -36,20 +34,17 @@ STYLES = {
     "major": "red",
     "critical": "bold red",
 }
-PIPE_WIDTH = 10_000  # a pipe has no edge to be cut at
-
-
-def console() -> Console:
-    """On stdout. What is printed is shown as it is: brackets are no markup."""
-    edge = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
-    return Console(width=edge, markup=False, highlight=False, emoji=False)
+PAGE_WIDTH = 100  # of what fills its line, in a pipe
+PIPE_WIDTH = 10_000  # of a table there: it has all its columns, and its lines are not broken
 
 
 def show(*blocks: RenderableType) -> None:
-    """Prints; where the terminal is too narrow a line wraps, nothing is cut."""
-    out = console()
+    """Prints on stdout, brackets and all; what is too wide wraps, nothing is cut."""
+    edge = sys.stdout.isatty() or "COLUMNS" in os.environ
+    out = Console(width=None if edge else PIPE_WIDTH, markup=False, highlight=False, emoji=False)
     for block in blocks:
-        out.print(block, crop=False, soft_wrap=isinstance(block, str | Text))
+        room = None if edge or isinstance(block, Grid | Table) else PAGE_WIDTH
+        out.print(block, width=room, crop=False, soft_wrap=isinstance(block, str | Text))
 
 
 def facts(rows: Sequence[tuple[str, RenderableType | None]]) -> Table:
@@ -124,9 +119,16 @@ def some(count: int, one: str, many: str | None = None) -> str:
 @contextmanager
 def progress(what: str, total: int | None, *, quiet: bool) -> Iterator[Callable[[int], object]]:
     """A bar on a terminal's stderr while it takes long; gives what to call with how much more."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    far = TaskProgressColumn() if total else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), far)
     err = Console(stderr=True)
     with Progress(
         *columns, console=err, transient=True, disable=quiet or not err.is_terminal

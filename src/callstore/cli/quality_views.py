@@ -79,8 +79,7 @@ def course(call: Call, analytics: Analytics, plot: str | None) -> None:
     for of in analytics.windows:
         if of.windows:
             name = names.get(of.participant_id, of.participant_id)
-            title = f"{name}, windows of {duration(of.width)}"
-            show("", _windows(title, of.windows, start))
+            show("", _windows(f"{name}, windows of {duration(of.width)}", of.windows, start))
     if analytics.network_issues:
         show("", issues(analytics.network_issues, names, start))
     if plot:

@@ -56,7 +56,8 @@ async def _go_on(app: App, calls: Calls, every: float) -> None:
         except (errors.Busy, errors.StoreUnavailable) as error:
             failure(error).show()  # it may pass: the next sweep does what is left
         try:
-            await asyncio.wait_for(stop.wait(), every)
+            async with asyncio.timeout(every):
+                await stop.wait()
         except TimeoutError:
             continue
 

@@ -308,24 +308,37 @@ def _curve(
     box: tuple[float, float, float, float],
     value: Callable[[Window], float | None],
 ) -> float | None:
-    """A step for each window, broken where nothing is known; returns where it ends."""
+    """A step for each window, or a point where they are many, broken where nothing is known;
+    returns where it ends.
+    """
     top, height, high, factor = box
+    steps = span.x(span.start + row.width) - _LEFT >= 5
+    width = 1.75 if steps else 1.1
     run: list[tuple[float, float]] = []
     until = last = None
     for window in row.windows:
         start = _ms(window.start)
         found = value(window)
         if run and (found is None or start != until):
-            shapes.append(Stroke(run, row.color, 1.75))
+            shapes.append(_stroke(run, row.color, width))
             run = []
         if found is None:
             continue
         until = start + row.width
         last = _y(found * factor, high, top, height) + row.shift
-        run += [(span.x(start), last), (span.x(until), last)]
+        left, right = span.x(start), span.x(until)
+        run += [(left, last), (right, last)] if steps else [((left + right) / 2, last)]
     if run:
-        shapes.append(Stroke(run, row.color, 1.75))
+        shapes.append(_stroke(run, row.color, width))
     return last
+
+
+def _stroke(run: Sequence[tuple[float, float]], color: str, width: float) -> Stroke:
+    """The run; a lone point becomes a dash that can be seen."""
+    if len(run) == 1:
+        ((x, y),) = run
+        return Stroke([(x - 1, y), (x + 1, y)], color, width)
+    return Stroke(run, color, width)
 
 
 def _issues(

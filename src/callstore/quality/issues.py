@@ -111,7 +111,7 @@ def observe(detector: Detector, step: Step, media: Media | None, lines: Lines = 
     _bitrate(detector, finished, step, video, lines)
     _limited(detector, finished, step, lines)
     _media_gap(detector, finished, step, (audio, video), lines)
-    finished += _freeze(detector, step, video, lines)
+    finished += _freeze(detector, step, video, camera, lines)
     detector.at = step.end
     return finished
 
@@ -254,12 +254,14 @@ def _media_gap(
         _follow(detector, finished, "media_gap", seen, lines, since)
 
 
-def _freeze(detector: Detector, step: Step, video: Flow | None, lines: Lines) -> Finished:
+def _freeze(
+    detector: Detector, step: Step, video: Flow | None, camera: bool, lines: Lines
+) -> Finished:
     """Spreads what stood still over the windows, and judges those that are full."""
     if video is None or video.frozen is None:
         detector.still_since = None
         return []
-    if video.frames != 0:
+    if video.frames != 0 or not camera:  # a screen may well stand still
         detector.still_since = None
     elif detector.still_since is None:
         detector.still_since = step.start

@@ -61,7 +61,8 @@ def decide_report(
 def _follow(turn: Turn, row: Participant, reading: Reading, lines: Lines | None) -> list[Issue]:
     pulse = turn.pulse(row)
     before = msgspec.convert((pulse and pulse.detector) or {}, Following)
-    after, found = before, []
+    after = before
+    found: list[Issue] = []
     if before.measured is None:
         after = msgspec.structs.replace(after, measured=reading)
     elif reading.at - before.measured.at >= METRICS_EVERY:

@@ -5,6 +5,7 @@ no addresses, candidates, certificates, user-agent.
 """
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2s
 from typing import Annotated, Any, Literal, get_args, get_type_hints
@@ -217,6 +218,9 @@ def _decode(report: object) -> list[Entry]:
             return _entries.decode(report)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             report = _loads(report)
+    elif isinstance(report, list) and len(report) <= MAX_ENTRIES:
+        with suppress(msgspec.ValidationError, ValueError, TypeError, RecursionError):
+            return msgspec.convert(report, list[Entry])
     return _one_by_one(report)
 
 

@@ -34,7 +34,7 @@ async def examine(
     calls, fixed = 0, 0
     findings = [
         Finding(problem="overdue", collection="CallSession", id=id, detail="live, but overdue")
-        for id in await store.overdue(now, now - liveness if liveness else None, None)
+        for id in await store.overdue(now, now - liveness if liveness else None)
     ]
     async for count, found in store.examine():
         calls += count

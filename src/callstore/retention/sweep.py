@@ -1,7 +1,6 @@
 """The sweep: deadlines, lost parties, seats and analyses, by one process at a time."""
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -36,6 +35,7 @@ class Sweep:
         group: Group,
         analyse: Callable[[str], Awaitable[object]],
         *,
+        holder: str,
         clock: Callable[[], datetime],
         pinned: datetime | None,
         liveness: timedelta | None,
@@ -43,7 +43,7 @@ class Sweep:
         self._store = store
         self._group = group
         self._analyse = analyse
-        self._holder = secrets.token_hex(8)  # this sweep, not this process
+        self._holder = holder
         self._clock = clock
         self._pinned = pinned
         self._liveness = liveness
@@ -78,10 +78,10 @@ class Sweep:
     async def _expire(self) -> list[Event]:
         now = self._now()
         silent_before = None if self._liveness is None else now - self._liveness
-        overdue = await self._store.overdue(now, silent_before, now - P2P_AFTER)
+        due = await self._store.due(now, silent_before, now - P2P_AFTER)
         events: list[Event] = []
-        for first in range(0, len(overdue), MOST):
-            some = overdue[first : first + MOST]
+        for first in range(0, len(due), MOST):
+            some = due[first : first + MOST]
             for _, made in await asyncio.gather(
                 *(self._group.submit(Expire(call_id=id, at=self._pinned)) for id in some)
             ):

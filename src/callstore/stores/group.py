@@ -109,6 +109,8 @@ class Group:
                 half = len(group) // 2
                 await self._commit(group[:half])
                 group = group[half:]
+            except Busy:
+                continue  # until the earliest deadline; the others have time left
             except CallstoreError as error:
                 return _refuse(group, error)
             except Exception as error:  # noqa: BLE001 - a row that cannot be written: whose?
@@ -243,11 +245,10 @@ class CommandBatch:
         )
         if closed is not None and live is not None:
             self._apply(live, closed, changed)
-        if made is not None:
+        if same is None:
             same = _Kept(State(call=made.call, everyone=True), stored=False)
-            self._apply(same, made, changed)
             self._kept[made.call.id] = self._live[command.conversation_id] = same
-        assert same is not None
+        self._apply(same, made, changed)
         return _with_participants(same.state)
 
     def _apply(self, kept: _Kept, made: Transition, changed: Changed) -> None:

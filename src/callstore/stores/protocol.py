@@ -169,11 +169,16 @@ class Store(Protocol):
 
     # -- sweeping and examining: long, on a reader of their own
 
-    async def overdue(
-        self, now: datetime, silent_before: datetime | None, few_before: datetime | None
+    async def overdue(self, now: datetime, silent_before: datetime | None) -> list[str]:
+        """Live calls that have rung out unanswered, or that somebody is in who has been silent
+        since `silent_before`. Costs what is live."""
+
+    async def due(
+        self, now: datetime, silent_before: datetime | None, few_before: datetime
     ) -> list[str]:
-        """Live calls that have rung out, that somebody is in who may have been silent for too
-        long, or that have needed no sfu since `few_before`. Costs what is live."""
+        """Live calls that a sweep has to look at: the overdue, those still ringing when they
+        should not, those that have needed no sfu since `few_before`, and those whose own time is
+        ahead of `now`. Costs what is live."""
 
     async def unanalysed(self) -> list[str]:
         """Ended calls with samples that no analysis has seen."""

@@ -45,24 +45,31 @@ def needs_everyone(call: Call, asked: list[commands.OnCall]) -> bool:
 
 def start(
     command: commands.Start, *, same: State | None, live: State | None, context: Context
-) -> tuple[Transition | None, Transition | None]:
-    """(what closes an overdue live call first, the new call).
+) -> tuple[Transition | None, Transition]:
+    """(what closes an overdue live call first, the call).
 
-    `same` is the call that already has the chosen id, `live` the conversation's live call. Both
-    are None when `same` is this very start, asked again.
+    `same` is the call that already has the chosen id, `live` the conversation's live call. The
+    same start asked again leaves the call as it is, but is a sign of life.
     """
     if same is not None:
-        call = same.call
-        if (call.conversation_id, call.initiator) != (command.conversation_id, command.initiator):
-            raise Conflict(f"there is another call with the id {call.id}")
-        return None, None
+        return None, _start_again(command, Turn(same, context))
     closed = None
     if live is not None:
-        closed = decide(live, commands.Expire(call_id=live.call.id), context)
-        if closed.call.live:
+        if not expiry.is_over(Turn(live, context)):
             raise CallAlreadyLive(live.call.id)
+        closed = decide(live, commands.Expire(call_id=live.call.id), context)
         context = replace(context, now=max(context.now, closed.call.last_event_at))
     return closed, _new_call(command, context)
+
+
+def _start_again(command: commands.Start, turn: Turn) -> Transition:
+    call = turn.call
+    if (call.conversation_id, call.initiator) != (command.conversation_id, command.initiator):
+        raise Conflict(f"there is another call with the id {call.id}")
+    row = turn.participant(command.initiator)
+    if row is not None and row.live:
+        turn.beat(row)
+    return turn.done()
 
 
 def _new_call(command: commands.Start, context: Context) -> Transition:

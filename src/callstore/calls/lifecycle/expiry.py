@@ -12,12 +12,10 @@ P2P_AFTER = timedelta(seconds=10)  # of at most two seated
 
 
 def expire(turn: Turn, _: commands.Expire) -> None:
-    call, now = turn.call, turn.now
-    rung_out = call.ring_deadline is not None and now >= call.ring_deadline
-    if rung_out and call.started_at is None:
+    rung_out = _rung_out(turn)
+    if rung_out and turn.call.started_at is None:
         return end(turn, "timeout", by=None)
-    live = [row for row in turn.participants() if row.live]
-    silent = [row for row in live if _is_lost(turn, row)]
+    live, silent = _live_and_silent(turn)
     if silent:
         _lose(turn, silent, everyone=len(silent) == len(live))
     if not turn.call.live:
@@ -25,6 +23,24 @@ def expire(turn: Turn, _: commands.Expire) -> None:
     if rung_out:
         _stop_ringing(turn)
     return seats_and_mode(turn)
+
+
+def is_over(turn: Turn) -> bool:
+    """Whether an expiry would find a call that only nobody has ended yet: rung out, all lost."""
+    if turn.call.started_at is None and _rung_out(turn):
+        return True
+    live, silent = _live_and_silent(turn)
+    return len(silent) == len(live)
+
+
+def _rung_out(turn: Turn) -> bool:
+    deadline = turn.call.ring_deadline
+    return deadline is not None and turn.now >= deadline
+
+
+def _live_and_silent(turn: Turn) -> tuple[list[Participant], list[Participant]]:
+    live = [row for row in turn.participants() if row.live]
+    return live, [row for row in live if _is_lost(turn, row)]
 
 
 def _is_lost(turn: Turn, row: Participant) -> bool:

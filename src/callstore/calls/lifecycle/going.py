@@ -71,6 +71,8 @@ def decline(turn: Turn, command: commands.Decline) -> None:
     if row is not None and row.answered_at is not None:
         raise InvalidTransition("who has answered can leave, but no longer decline")
     if entry.response != "ringing":
+        if row is not None and row.live:
+            turn.beat(row)
         return
     turn.set_entry(entry, response="declined", responded_at=turn.now)
     turn.event("participant.declined", about=row or party, actor=party)

@@ -4,7 +4,6 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 from callstore.errors import Busy, SchemaMismatch, StoreUnavailable
 from callstore.stores.protocol import Unwritable, WriteConflict
@@ -26,23 +25,25 @@ def check_file(path: Path) -> bool:
 
     SchemaMismatch for any other file, which is left untouched.
     """
+    # Not opened but by SQLite: closing a file by hand would drop the locks that connections of this
+    # process hold on it, and the next process to close would remove the log they write to.
     try:
-        with path.open("rb") as file:
-            magic = file.read(16)
+        size = path.stat().st_size
     except FileNotFoundError:
         return False
-    except OSError as error:
-        raise StoreUnavailable(f"{path} cannot be read: {error.strerror}") from error
-    if not magic:
+    except (OSError, ValueError) as error:  # ValueError: not a name that a file can have
+        raise StoreUnavailable(f"the database cannot be read: {error}") from error
+    if not size:
         return False
-    if magic != b"SQLite format 3\0":
-        raise _foreign(path)
     # Without a WAL to read, `immutable` keeps SQLite from leaving files beside a stranger's.
     wal = path.with_name(path.name + "-wal")
     mode = "mode=ro" if wal.exists() and wal.stat().st_size else "immutable=1"
-    with contextlib.closing(_connect(f"file:{quote(str(path))}?{mode}")) as db, translated():
-        (ours,) = db.execute("PRAGMA application_id").fetchone()
-        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    try:
+        with translated(), contextlib.closing(_connect(f"{path.absolute().as_uri()}?{mode}")) as db:
+            (ours,) = db.execute("PRAGMA application_id").fetchone()
+            (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except SchemaMismatch:
+        raise _foreign(path) from None
     if ours != APPLICATION_ID and (ours or tables):
         raise _foreign(path)
     return bool(ours == APPLICATION_ID)
@@ -54,7 +55,7 @@ def _foreign(path: Path) -> SchemaMismatch:
 
 def open_writer(path: Path | str) -> sqlite3.Connection:
     with translated():
-        db = _connect(path if path == MEMORY else f"file:{quote(str(path))}")
+        db = _connect(path.absolute().as_uri() if isinstance(path, Path) else path)
         for pragma in ("PRAGMA journal_mode = WAL", *_PRAGMAS):
             db.execute(pragma)
     return db
@@ -62,7 +63,7 @@ def open_writer(path: Path | str) -> sqlite3.Connection:
 
 def open_reader(path: Path) -> sqlite3.Connection:
     with translated():
-        db = _connect(f"file:{quote(str(path))}?mode=ro")
+        db = _connect(f"{path.absolute().as_uri()}?mode=ro")
         db.execute("PRAGMA cache_size = -16384")
     return db
 

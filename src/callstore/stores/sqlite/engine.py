@@ -14,7 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from callstore.errors import Busy, StoreError
+import msgspec
+
+from callstore.errors import Busy, StoreError, StoreUnavailable
 from callstore.stores.protocol import Unwritable
 from callstore.stores.sqlite import connection, queries
 
@@ -35,6 +37,7 @@ class Engine:
         self._reads: ThreadPoolExecutor | None = None
         self._reader: sqlite3.Connection | None = None
         self._keyed: sqlite3.Connection | None = None
+        self._closed = False
 
     def open_readers(self) -> None:
         """Once the schema is there: a read-only connection cannot make the file."""
@@ -45,31 +48,41 @@ class Engine:
 
     async def write(self, work: Work[T], patience: float | None = None) -> T:
         """`work` in one transaction: all of it is committed, or nothing."""
+        self._need_open()
         loop = asyncio.get_running_loop()
         limit = self._patience if patience is None else patience
         return await loop.run_in_executor(self._writes, self._transaction, work, limit)
 
     async def keyed(self, work: Work[T]) -> T:
         """A read of a few rows by key, in one snapshot."""
+        self._need_open()
         if self._keyed is None:
             return await self.read(work)
         return _snapshot(self._keyed, work)
 
     async def read(self, work: Work[T]) -> T:
-        """A read that may take its time, in one snapshot."""
+        """A read that may take its time, in one snapshot. Before the schema is there, and in
+        memory, on the writer's connection."""
+        self._need_open()
         loop = asyncio.get_running_loop()
         if self._reads is None or self._reader is None:
             return await loop.run_in_executor(self._writes, _snapshot, self._writer, work)
         return await loop.run_in_executor(self._reads, _snapshot, self._reader, work)
 
+    def _need_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the store was closed")
+
     async def close(self) -> None:
+        self._closed = True
         loop = asyncio.get_running_loop()
+        if self._keyed is not None:
+            self._keyed.close()
+        # The writer last: only it can bring the log into the file and remove it.
         for pool, db in ((self._reads, self._reader), (self._writes, self._writer)):
             if pool is not None and db is not None:
                 await loop.run_in_executor(pool, db.close)
                 pool.shutdown()
-        if self._keyed is not None:
-            self._keyed.close()
 
     def _transaction(self, work: Work[T], patience: float) -> T:
         db = self._writer
@@ -106,5 +119,5 @@ def _snapshot(db: sqlite3.Connection, work: Work[T]) -> T:
             finally:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
-    except Unwritable as error:
-        raise StoreError(f"the database cannot be read: {error}") from error
+    except (Unwritable, msgspec.MsgspecError) as error:
+        raise StoreError(f"a stored row cannot be read: {error}") from error

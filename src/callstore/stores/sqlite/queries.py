@@ -187,9 +187,8 @@ HIDE = f"{HIDE_ALL} AND e.callSessionId IN (SELECT value FROM json_each(:calls))
 
 # The walk over live calls and their people; a sweep costs what is live, not what is kept.
 OVERDUE = """
-SELECT c.id FROM CallSession c WHERE c.live = 1 AND c.ringDeadline <= :now
-UNION
-SELECT c.id FROM CallSession c WHERE c.live = 1 AND c.mode = 'sfu' AND c.fewSince <= :few_before
+SELECT c.id FROM CallSession c
+WHERE c.live = 1 AND c.ringDeadline <= :now AND c.startedAt IS NULL
 UNION
 SELECT c.id FROM CallSession c
 CROSS JOIN CallParticipant p ON p.conversationId = c.conversationId AND p.callSessionId = c.id
@@ -198,6 +197,13 @@ LEFT JOIN CallPulse u ON u.conversationId = c.conversationId AND u.callSessionId
 WHERE c.live = 1 AND p.leftAt IS NULL AND coalesce(u.seenAt, 0) <= :silent_before
   AND p.joinedAt <= :silent_before
   AND unixepoch(json_extract(p.stints, '$[#-1].joinedAt')) * 1000 <= :silent_before"""
+DUE = f"""{OVERDUE}
+UNION
+SELECT c.id FROM CallSession c WHERE c.live = 1 AND c.ringDeadline <= :now
+UNION
+SELECT c.id FROM CallSession c WHERE c.live = 1 AND c.mode = 'sfu' AND c.fewSince <= :few_before
+UNION
+SELECT c.id FROM CallSession c WHERE c.live = 1 AND c.lastEventAt > :now"""
 
 # Steps from call to call through the partial index, past all samples of the same call.
 UNANALYSED = """

@@ -31,6 +31,8 @@ from callstore.stores.sqlite.engine import Work
 
 T = TypeVar("T")
 
+AHEAD = timedelta(hours=1)  # further than this, clocks of several machines are not apart
+
 
 class SqliteStore:
     """A `Store`. Several processes may use one file: each waits for the others' commits."""
@@ -98,6 +100,8 @@ class SqliteStore:
     ) -> Lease | None:
         def work(db: sqlite3.Connection) -> Lease | None:
             old = batches.load_lease(db, id)
+            if old and old.last_run_at and old.last_run_at > now + AHEAD:
+                old = None  # by a clock that was wrong: it must not stop sweeps until then
             if old and old.holder not in (None, holder) and old.until and old.until > now:
                 return None
             last = old.last_run_at if old else None
@@ -175,17 +179,19 @@ class SqliteStore:
 
     # -- sweeping and examining
 
-    async def overdue(
-        self, now: datetime, silent_before: datetime | None, few_before: datetime | None
+    async def overdue(self, now: datetime, silent_before: datetime | None) -> list[str]:
+        return await self._ids(queries.OVERDUE, now=now, silent_before=silent_before)
+
+    async def due(
+        self, now: datetime, silent_before: datetime | None, few_before: datetime
     ) -> list[str]:
-        bound = {
-            "now": ms(now),
-            "silent_before": silent_before and ms(silent_before),
-            "few_before": few_before and ms(few_before),
-        }
-        return await self._engine.read(
-            lambda db: [id for (id,) in db.execute(queries.OVERDUE, bound)]
+        return await self._ids(
+            queries.DUE, now=now, silent_before=silent_before, few_before=few_before
         )
+
+    async def _ids(self, query: str, **times: datetime | None) -> list[str]:
+        bound = {name: time and ms(time) for name, time in times.items()}
+        return await self._engine.read(lambda db: [id for (id,) in db.execute(query, bound)])
 
     async def unanalysed(self) -> list[str]:
         return await self._engine.read(lambda db: [id for (id,) in db.execute(queries.UNANALYSED)])
@@ -206,7 +212,7 @@ class SqliteStore:
                 return []
             return [CODECS["CallSchema"].decode(row) for row in db.execute(queries.SCHEMA)]
 
-        return await self._write(work)
+        return await self._engine.read(work)
 
     async def migrate(self, steps: Sequence[Step], now: Callable[[], datetime]) -> None:
         """Applies what of `steps` is not applied yet, each in a transaction of its own."""
@@ -214,7 +220,7 @@ class SqliteStore:
             await self._write(partial(migrations.apply, step=step, now=now))
 
     async def missing_indexes(self) -> list[str]:
-        return await self._write(
+        return await self._engine.read(
             lambda db: [index.name for _, index in migrations.missing_indexes(db)]
         )
 

@@ -91,8 +91,8 @@ class TestAnswer:
     async def test_who_is_seated_already_changes_nothing(self, calls: Calls) -> None:
         call = await answered(calls)
         before = await calls.get(call.id)
-        for options in ({"audio": False}, {"answer": False}):
-            joined = await calls.join(call.id, BOB, **options)
+        for answer in (True, False):
+            joined = await calls.join(call.id, BOB, answer=answer, audio=False)
             assert joined.call.version == before.version
             assert joined.participant.audio_enabled
         assert await calls.get(call.id) == before

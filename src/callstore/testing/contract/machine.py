@@ -270,7 +270,7 @@ early: st.SearchStrategy[tuple[str, Options]] = st.just(("join", {"answer": Fals
 signs = st.sampled_from(["heartbeat", "heartbeat", "join", "connected", "decline", "set_media"])
 hours = st.lists(
     st.tuples(
-        st.sampled_from([40, 30, 60, 29.999, 59.999, 70, 120, 120.001]),
+        st.sampled_from([40, 30, 60, 29.999, 59.999, 70, 120, 120.001, -8, -40]),
         st.lists(st.tuples(who, signs), max_size=2),
         st.sampled_from(["sweep", "sweep", "sweep", "start", "expire", "nothing"]),
     ),

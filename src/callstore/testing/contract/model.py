@@ -242,7 +242,7 @@ class PlainModel:
         before = self.live_in(conversation_id)
         if before is not None and not self._close_overdue(before, now):
             raise CallAlreadyLive(before.id)
-        at = cut(now)
+        at = cut(now) if before is None else before.time(now)  # one command, one time
         invitees = [party for party in dict.fromkeys(invite) if party != initiator]
         call = Call(
             id=call_id or new_id,

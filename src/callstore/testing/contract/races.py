@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -177,9 +177,7 @@ class TestOneOfAGroupThatCannotBeWritten:
         eve_of_2100 = FakeClock(datetime(2099, 12, 31, 23, 59, 30, tzinfo=UTC))
         async with opening(clock=eve_of_2100) as calls:
             results = await at_once(
-                calls.start(
-                    conversation(n), ANN, invite=[BOB], ring_seconds=60 if n == 77 else 5
-                )
+                calls.start(conversation(n), ANN, invite=[BOB], ring_seconds=60 if n == 77 else 5)
                 for n in range(1, 201)
             )
             assert kinds(results) == {"Call": 199, "StoreError": 1}
@@ -189,7 +187,7 @@ class TestOneOfAGroupThatCannotBeWritten:
             assert (await calls.doctor()).findings == []
 
     async def test_a_passing_fault_harms_nobody(
-        self, opening: Opening, clock: FakeClock, new_id: Any
+        self, opening: Opening, new_id: Callable[[], str]
     ) -> None:
         made: list[str] = []
 

@@ -268,15 +268,13 @@ class TestFilters:
         page = await calls.history(ROOM, since=since + moment, until=until - moment)
         assert names(mixed, [call.id for call in page.items]) == ["cancelled"]
 
-    async def test_history_comes_with_participants(
-        self, calls: Calls, mixed: dict[str, Call]
-    ) -> None:
+    @pytest.mark.usefixtures("mixed")
+    async def test_history_comes_with_participants(self, calls: Calls) -> None:
         for call in (await calls.history(ROOM)).items:
             assert call == await calls.get(call.id)
 
-    async def test_another_conversation_has_another_history(
-        self, calls: Calls, mixed: dict[str, Call]
-    ) -> None:
+    @pytest.mark.usefixtures("mixed")
+    async def test_another_conversation_has_another_history(self, calls: Calls) -> None:
         assert (await calls.history(HALL)).items == []
 
 
@@ -316,7 +314,7 @@ class TestSeenAndHidden:
         assert await calls.mark_seen(BOB) == 3
         assert (await entry_of(calls, BOB)).seen_at is None
 
-    async def test_only_what_was_missed_is_unseen(self, calls: Calls, clock: FakeClock) -> None:
+    async def test_only_what_was_missed_is_unseen(self, calls: Calls) -> None:
         await calls.cancel((await calls.start(ROOM, ANN, invite=[BOB])).id, ANN)
         await calls.end((await answered(calls)).id)
         assert await calls.unseen(BOB) == 0

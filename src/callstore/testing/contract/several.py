@@ -25,7 +25,7 @@ BEHIND = 5  # seconds that the other's clock is behind
 
 
 @pytest.fixture
-async def other(calls: Calls, opening: Opening, clock: FakeClock) -> AsyncIterator[Calls]:
+async def other(opening: Opening, clock: FakeClock) -> AsyncIterator[Calls]:
     """Another opener, as another process would be: its clock is behind."""
 
     def late() -> object:
@@ -123,6 +123,14 @@ class TestSweepLease:
         reports = await asyncio.gather(calls.sweep(), other.sweep())
         assert sum(report.timed_out for report in reports) == 1
         assert (await told(calls, call.id)).count("call.ended") == 1
+
+    async def test_of_two_sweeps_of_one_opener_only_one_works(
+        self, calls: Calls, clock: FakeClock
+    ) -> None:
+        await calls.start(ROOM, ANN, invite=[BOB])
+        clock.advance(60)
+        reports = await asyncio.gather(calls.sweep(), calls.sweep())
+        assert sum(report.timed_out for report in reports) == 1
 
     async def test_watching_is_shared(self, calls: Calls, other: Calls, clock: FakeClock) -> None:
         call = await answered(calls)

@@ -1,0 +1,196 @@
+"""Each query of the store goes through the index that is declared for it, and sorts nothing."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from callstore.calls.model import Guest, User
+from callstore.schema import tables
+from callstore.stores.protocol import HistoryQuery, LogQuery
+from callstore.stores.sqlite import ddl, queries
+from callstore.validation import EARLIEST
+
+ID = "a" * 24
+NOTHING: dict[str, Any] = {
+    "limit": 20,
+    "cursor": None,
+    "offset": 0,
+    "outcome": None,
+    "type": None,
+    "since": None,
+    "until": None,
+}
+CURSOR = (EARLIEST, ID)
+NARROWED: dict[str, dict[str, Any]] = {
+    "": {},
+    " by cursor": {"cursor": CURSOR},
+    " since": {"since": EARLIEST},
+    " until": {"until": EARLIEST},
+    " since, until": {"since": EARLIEST, "until": EARLIEST},
+    " since, by cursor": {"since": EARLIEST, "cursor": CURSOR},
+}
+
+
+def history(**asked: Any) -> str:
+    plain = {"conversation_id": ID, "party": None, "min_duration": None}
+    query = HistoryQuery(**{**NOTHING, **plain, **asked})
+    source, bounds, filters = queries.history(query)
+    alias = "c" if query.party is None else "e"
+    return queries.page(f"{alias}.id", source, [*bounds, *filters], alias)
+
+
+def log(**asked: Any) -> str:
+    plain = {"party": User(ID), "direction": None, "response": None, "unseen": False}
+    source, bounds, filters = queries.log(LogQuery(**{**NOTHING, **plain, **asked}))
+    return queries.page("e.id", source, [*bounds, *filters], "e")
+
+
+BY_PARTY = ["e CallLogEntry_conversation", "c key"]
+ROWS = ["p key", "u key"]
+DOING = ["c CallSession_ringDeadline", "p key", "u key"]
+
+# Query -> the alias and the index of each table it searches, in the order of the plan.
+PLANS: dict[str, tuple[str, list[str]]] = {
+    "calls by id": (queries.CALLS_BY_ID, ["c key"]),
+    "live calls": (queries.LIVE_CALLS, ["c CallSession_oneLive"]),
+    "users of calls": (queries.USERS_OF_CALLS, ["p CallParticipant_user", "u key"]),
+    "guests of calls": (queries.GUESTS_OF_CALLS, ["p CallParticipant_guest", "u key"]),
+    "entries of parties": (queries.ENTRIES_OF_PARTIES, ["e CallLogEntry_party"]),
+    "everyone of calls": (queries.EVERYONE_OF_CALLS, ROWS),
+    "entries of calls": (queries.ENTRIES_OF_CALLS, ["e key"]),
+    "participants of calls": (queries.PARTICIPANTS_OF_CALLS, ["p key"]),
+    "lease": (queries.LEASE, ["l key"]),
+    "delete lease": (queries.DELETE_LEASE, ["CallLease key"]),
+    "release lease": (queries.RELEASE_LEASE, ["CallLease key"]),
+    "call by id": (queries.CALL_BY_ID, ["c key"]),
+    "live call": (queries.LIVE_CALL, ["c CallSession_oneLive"]),
+    "participants": (queries.PARTICIPANTS, ["p key"]),
+    "live rows of a user": (queries.LIVE_ROWS["user"], ["p CallParticipant_userLive"]),
+    "live rows of a guest": (queries.LIVE_ROWS["guest"], ["p CallParticipant_guestLive"]),
+    "events": (queries.EVENTS, ["v key", "CallSession key"]),
+    "samples": (queries.SAMPLES, ["s key", "CallSession key"]),
+    "analytics": (queries.ANALYTICS, ["a key", "CallSession key"]),
+    "unseen": (queries.UNSEEN, ["e CallLogEntry_unseen"]),
+    "see all": (queries.SEE_ALL, ["e CallLogEntry_unseen"]),
+    "see": (queries.SEE, ["e CallLogEntry_party"]),
+    "hide all": (queries.HIDE_ALL, ["e CallLogEntry_conversation"]),
+    "hide": (queries.HIDE, ["e CallLogEntry_party"]),
+    "overdue": (queries.OVERDUE, DOING),
+    "due": (queries.DUE, [*DOING, "c CallSession_ringDeadline", "c CallSession_fewSince"]),
+    "unanalysed": (queries.UNANALYSED, ["n CallQualitySample_unstamped", "c key"]),
+    "stamp samples": (queries.STAMP_SAMPLES, ["CallQualitySample key"]),
+    "delete analytics": (queries.DELETE_ANALYTICS, ["CallAnalytics key"]),
+    "miscounted": (queries.MISCOUNTED, ["c key", "p key", "v key", "v key"]),
+    "recount": (queries.RECOUNT, ["c key", "p key", "p key"]),
+    "has step": (queries.HAS_STEP, ["CallSchema key"]),
+}
+for _collection in tables.COLLECTIONS:
+    PLANS[f"update {_collection.name}"] = (
+        queries.update(_collection, (_collection.fields[-1].name,)),
+        [f"{_collection.name} key"],
+    )
+for _name, _narrowed in NARROWED.items():
+    PLANS |= {
+        f"history{_name}": (history(**_narrowed), ["c CallSession_history"]),
+        f"history with a party{_name}": (history(party=Guest(ID), **_narrowed), BY_PARTY),
+        f"history of an outcome{_name}": (
+            history(outcome="missed", **_narrowed),
+            ["c CallSession_history"],
+        ),
+        f"log{_name}": (log(**_narrowed), ["e CallLogEntry_log"]),
+        f"log of a type{_name}": (log(type="audio", **_narrowed), ["e CallLogEntry_log"]),
+        f"log of what is unseen{_name}": (log(unseen=True, **_narrowed), ["e CallLogEntry_unseen"]),
+    }
+
+# What is scanned or sorted all the same, and how much that is.
+EXCEPTIONS = {
+    "participants": {"USE TEMP B-TREE FOR ORDER BY": "the people of one call"},
+    "overdue": {
+        "UNION USING TEMP B-TREE": "what is overdue",
+        "SCAN c USING INDEX CallSession_oneLive": "the live calls",
+    },
+    "due": {
+        "UNION USING TEMP B-TREE": "what is due",
+        "SCAN c USING INDEX CallSession_oneLive": "the live calls",
+    },
+    "unanalysed": {
+        "SCAN CallQualitySample USING INDEX CallQualitySample_unstamped": "one row, by its limit",
+        "SCAN (subquery-1)": "that row",
+        "SCAN sampled": "the calls with samples that no analysis has seen",
+    },
+}
+# Read everything, as a doctor does, or a handful of rows that there are.
+WHOLE = {"HAS_SCHEMA", "SCHEMA", "INDEX_NAMES", "ANY_CALL"}
+
+
+@pytest.fixture(scope="module")
+def db() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:")) as empty:
+        for collection in tables.COLLECTIONS:
+            empty.execute(ddl.create_table(collection))
+            for index in collection.indexes:
+                empty.execute(ddl.create_index(collection, index))
+        yield empty
+
+
+class Anything(dict[str, Any]):
+    def __missing__(self, name: str) -> int:
+        return 0
+
+
+def plan(db: sqlite3.Connection, query: str) -> list[str]:
+    bound: Any = Anything() if re.search(r":[a-z]", query) else [None] * query.count("?")
+    return [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}", bound)]
+
+
+STRUCTURE = re.compile(
+    r"(LIST|SCALAR|CORRELATED SCALAR|LEFT-MOST) SUBQUERY|COMPOUND QUERY|MATERIALIZE|SETUP"
+    r"|CO-ROUTINE|RECURSIVE STEP|SCAN (json_each|k) VIRTUAL TABLE"
+)
+SEARCH = re.compile(
+    r"SEARCH (?P<alias>\w+) USING (COVERING )?"
+    r"(INDEX (?P<index>\w+)|(INTEGER )?PRIMARY KEY)"
+)
+
+
+def searched(line: str) -> str | None:
+    found = SEARCH.match(line)
+    if found is None:
+        return None
+    index = found["index"] or "key"
+    return f"{found['alias']} {'key' if index.startswith('sqlite_autoindex') else index}"
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_query_searches_its_indexes(db: sqlite3.Connection, name: str) -> None:
+    query, indexes = PLANS[name]
+    lines = [line for line in plan(db, query) if not STRUCTURE.match(line)]
+    assert [found for line in lines if (found := searched(line))] == indexes
+    costly = {line for line in lines if not searched(line)}
+    assert costly == set(EXCEPTIONS.get(name, {}))
+
+
+def test_every_query_is_explained() -> None:
+    statement = re.compile(r"\s*(SELECT|UPDATE|DELETE|WITH)\b")
+    explained = {query for query, _ in PLANS.values()}
+    for name, query in vars(queries).items():
+        if name.isupper() and name[0] != "_" and isinstance(query, str) and statement.match(query):
+            assert query in explained or name in WHOLE, name
+
+
+def test_every_declared_index_serves_a_query(db: sqlite3.Connection) -> None:
+    """Or refuses what must not be twice, as the unique ones do."""
+    used = " ".join(line for query, _ in PLANS.values() for line in plan(db, query))
+    for collection in tables.COLLECTIONS:
+        for index in collection.indexes:
+            assert index.unique or re.search(rf"\b{index.name}\b", used), index.name
+
+
+def test_pages_by_cursor_start_where_the_last_one_ended(db: sqlite3.Connection) -> None:
+    for name, (query, _) in PLANS.items():
+        if name.endswith("by cursor"):
+            assert "(createdAt,id)<(?,?)" in plan(db, query)[0]
