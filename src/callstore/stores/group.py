@@ -290,7 +290,7 @@ def _differing(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[Any,
 
 
 def _with_participants(state: State) -> Call:
-    people = sorted(state.participants.values(), key=lambda row: row.id)
+    people = sorted(state.participants.values(), key=lambda row: (row.joined_at, row.id))
     return replace(state.call, participants=people)
 
 

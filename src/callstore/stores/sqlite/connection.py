@@ -28,16 +28,12 @@ def check_file(path: Path) -> bool:
     # Not opened but by SQLite: closing a file by hand would drop the locks that connections of this
     # process hold on it, and the next process to close would remove the log they write to.
     try:
-        size = path.stat().st_size
-    except FileNotFoundError:
-        return False
+        if not _size(path):
+            return False
     except (OSError, ValueError) as error:  # ValueError: not a name that a file can have
         raise StoreUnavailable(f"the database cannot be read: {error}") from error
-    if not size:
-        return False
     # Without a WAL to read, `immutable` keeps SQLite from leaving files beside a stranger's.
-    wal = path.with_name(path.name + "-wal")
-    mode = "mode=ro" if wal.exists() and wal.stat().st_size else "immutable=1"
+    mode = "mode=ro" if _size(path.with_name(path.name + "-wal")) else "immutable=1"
     try:
         with translated(), contextlib.closing(_connect(f"{path.absolute().as_uri()}?{mode}")) as db:
             (ours,) = db.execute("PRAGMA application_id").fetchone()
@@ -47,6 +43,13 @@ def check_file(path: Path) -> bool:
     if ours != APPLICATION_ID and (ours or tables):
         raise _foreign(path)
     return bool(ours == APPLICATION_ID)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _foreign(path: Path) -> SchemaMismatch:

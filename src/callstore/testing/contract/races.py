@@ -201,6 +201,17 @@ class TestOneOfAGroupThatCannotBeWritten:
             for call in results:
                 await check_call(calls, call.id)
 
+    @pytest.mark.parametrize("fault", [ZeroDivisionError, StopIteration, KeyError])
+    async def test_a_maker_of_ids_that_fails_is_the_stores_error(
+        self, opening: Opening, fault: type[Exception]
+    ) -> None:
+        def failing() -> str:
+            raise fault
+
+        async with opening(new_id=failing) as calls:
+            results = await at_once(calls.start(conversation(n), ANN) for n in range(1, 4))
+            assert kinds(results) == {"StoreError": 3}
+
     @pytest.mark.parametrize("garbage", ["no id", "", "A" * 24, None, 7, object()])
     async def test_ids_that_are_none_are_the_stores_error(
         self, opening: Opening, garbage: Any

@@ -74,6 +74,16 @@ class TestSeveralOpeners:
         )
         assert kinds(results) == {"Call": 50}
 
+    async def test_the_same_start_again_gives_everyone_in_the_order_they_joined(
+        self, calls: Calls, other: Calls, clock: FakeClock
+    ) -> None:
+        """Though the later one's row has the lower id."""
+        call = await other.start(ROOM, ANN, call_id=chosen_id(1))
+        clock.advance(1)
+        await calls.join(call.id, BOB)
+        again = await other.start(ROOM, ANN, call_id=chosen_id(1))
+        assert again == await calls.get(call.id)
+
     async def test_a_call_ends_once(self, calls: Calls, other: Calls) -> None:
         call = await answered(calls)
         await at_once((calls, other)[n % 2].end(call.id) for n in range(50))
