@@ -210,10 +210,10 @@ def decided(
     (want,) = batch.wants([state.call])
     loaded = deepcopy(state)
     if not everyone and not want.everyone:
-        refs = {party.ref for party in want.parties}
+        people, logs = ({party.ref for party in some} for some in (want.parties, want.logs))
         loaded.everyone = False
-        loaded.participants = {k: v for k, v in loaded.participants.items() if k in refs}
-        loaded.entries = {k: v for k, v in loaded.entries.items() if k in refs}
+        loaded.participants = {k: v for k, v in loaded.participants.items() if k in people}
+        loaded.entries = {k: v for k, v in loaded.entries.items() if k in logs}
         ids = {row.id for row in loaded.participants.values()}
         loaded.pulses = {k: v for k, v in loaded.pulses.items() if k in ids}
     changed = batch.decide([loaded], lease)

@@ -88,8 +88,8 @@ class Series:
             total_samples_received=sum("samples"),
             jitter=told.get("jitter"),
             round_trip_time=told.get("rtt"),
-            received_streams=[told.get("stream", "a1")],
-            sent_streams=["b1"],
+            received_streams=(told.get("stream", "a1"),),
+            sent_streams=("b1",),
         )
         video = KindStats(
             packets_received=received * 2,
@@ -103,8 +103,8 @@ class Series:
             jitter=told.get("jitter"),
             frame_height_sent=told.get("height", 720),
             quality_limitation_reason=told.get("limited", "none"),
-            received_streams=[told.get("stream", "v1")],
-            sent_streams=["w1"],
+            received_streams=(told.get("stream", "v1"),),
+            sent_streams=("w1",),
         )
         return Sample(
             id=f"{len(getattr(self, 'samples', ())):024x}",

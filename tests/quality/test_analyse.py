@@ -214,7 +214,7 @@ def test_a_counter_that_falls_has_started_again() -> None:
 
 def test_a_new_stream_starts_at_zero_and_one_that_goes_takes_only_its_own() -> None:
     made = Series().run(20)
-    both = [_more(sample, ["a1", "a2"], 50 * n) for n, sample in enumerate(made.samples[10:])]
+    both = [_more(sample, ("a1", "a2"), 50 * n) for n, sample in enumerate(made.samples[10:])]
     grown = of(analysed(made.samples[:10] + both, end=20))
     assert grown.avg_packet_loss == 0
     alone = made.run(20).samples[21:]
@@ -223,7 +223,7 @@ def test_a_new_stream_starts_at_zero_and_one_that_goes_takes_only_its_own() -> N
     assert shrunk.avg_bitrate == pytest.approx(1_032_000, rel=0.1)
 
 
-def _more(sample: Sample, streams: list[str], packets: int) -> Sample:
+def _more(sample: Sample, streams: tuple[str, ...], packets: int) -> Sample:
     audio = sample.audio
     assert audio is not None
     received = (audio.packets_received or 0) + packets

@@ -27,7 +27,7 @@ def step(before: Reading, now: Reading, seconds: float = 10) -> Step:
 
 
 def audio(before: dict[str, Any], now: dict[str, Any]) -> Flow:
-    streams = {"received_streams": ["one"], "sent_streams": ["two"]}
+    streams = {"received_streams": ("one",), "sent_streams": ("two",)}
     first, then = (Reading(at=T0, audio=KindStats(**(streams | told))) for told in (before, now))
     found = step(first, then).audio
     assert found is not None
@@ -81,17 +81,17 @@ def test_a_negative_loss_is_none_lost_and_a_fall_is_a_restart() -> None:
 
 
 def test_other_streams_start_at_zero_and_a_stream_gone_cannot_be_told() -> None:
-    before: dict[str, Any] = {"packets_received": 50, "received_streams": ["one", "two"]}
-    new = audio(before, {"packets_received": 70, "received_streams": ["three"]})
-    more = audio(before, {"packets_received": 70, "received_streams": ["one", "three", "two"]})
+    before: dict[str, Any] = {"packets_received": 50, "received_streams": ("one", "two")}
+    new = audio(before, {"packets_received": 70, "received_streams": ("three",)})
+    more = audio(before, {"packets_received": 70, "received_streams": ("one", "three", "two")})
     assert (new.received, more.received) == (70, 20)
     first = Reading(at=T0, audio=KindStats(**before))
-    gone = KindStats(packets_received=70, received_streams=["one"])
+    gone = KindStats(packets_received=70, received_streams=("one",))
     assert step(first, Reading(at=T0, audio=gone)).audio is None
 
 
 def test_freezes_are_of_a_stream_on_average() -> None:
-    streams = ["a", "b"]
+    streams = ("a", "b")
     before = {"total_freezes_duration": 0, "received_streams": streams}
     now = {"total_freezes_duration": 5_000, "received_streams": streams}
     assert audio(before, now).frozen_share == 0.25
@@ -124,11 +124,11 @@ def test_bytes_sent_are_counted_from_zero_by_a_new_stream() -> None:
     def sent(before: KindStats | None, now: KindStats | None) -> int:
         return step(Reading(at=T0, audio=before), Reading(at=T0, audio=now)).sent
 
-    old = KindStats(bytes_sent=500, sent_streams=["a"])
-    assert sent(old, KindStats(bytes_sent=800, sent_streams=["a"])) == 300
-    assert sent(old, KindStats(bytes_sent=800, sent_streams=["b"])) == 800
-    assert sent(old, KindStats(bytes_sent=200, sent_streams=["a"])) == 200
-    assert sent(None, KindStats(bytes_sent=200, sent_streams=["a"])) == 200
+    old = KindStats(bytes_sent=500, sent_streams=("a",))
+    assert sent(old, KindStats(bytes_sent=800, sent_streams=("a",))) == 300
+    assert sent(old, KindStats(bytes_sent=800, sent_streams=("b",))) == 800
+    assert sent(old, KindStats(bytes_sent=200, sent_streams=("a",))) == 200
+    assert sent(None, KindStats(bytes_sent=200, sent_streams=("a",))) == 200
     assert sent(old, None) == sent(old, KindStats()) == 0
 
 

@@ -125,7 +125,7 @@ BROKEN = {
         "userId = NULL, party = NULL",
         f"anonymousUserId = '{OTHER}'",
     ],
-    ("CallLogEntry", "party IS 'u:' || userId OR party IS 'g:' || anonymousUserId"): [
+    ("CallLogEntry", tables.LOG_ENTRY.rules[1]): [
         "party = NULL",
         f"party = 'u:{OTHER}'",
         f"party = 'g:{ANN.id}'",

@@ -1,5 +1,6 @@
 """`calls.quality`: reports in, an analysis out."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -80,7 +81,9 @@ class Quality:
         stored = await self._store.analytics(id)
         if stored is not None and _outlived(stored, samples):
             return stored
-        made = analyse(
+        # In a thread: an hour of a large call takes a second, and the loop has others to serve.
+        made = await asyncio.to_thread(
+            analyse,
             call,
             call.participants or [],
             await self._store.events(id, 0, None),

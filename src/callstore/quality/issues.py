@@ -53,7 +53,7 @@ class Detector(Struct, omit_defaults=True):
     still_since: float | None = None  # no frame since
     freezes: Freezes | None = None
     highest: int = 0  # frame height sent
-    streams: list[str] = []  # of the video sent
+    streams: tuple[str, ...] = ()  # of the video sent
     sending_since: float = 0.0
 
 

@@ -34,7 +34,7 @@ Amount = Annotated[float, Meta(ge=0)]
 Score = Annotated[float, Meta(ge=0, le=100)]
 
 
-class KindStats(Row, frozen=True, kw_only=True, omit_defaults=True):
+class KindStats(Row, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One kind of media in one report. Counters are cumulative and summed over the kind's streams,
     gauges are their mean, frame sizes the largest. The counters received come first, in the order
     that `windows.between` reads them in.
@@ -68,11 +68,11 @@ class KindStats(Row, frozen=True, kw_only=True, omit_defaults=True):
     frame_width_sent: Count | None = None
     frame_height_sent: Count | None = None
     quality_limitation_reason: LimitationReason | None = None  # the worst of the layers sent
-    received_streams: list[str] = []  # hashed ids, sorted
-    sent_streams: list[str] = []
+    received_streams: tuple[str, ...] = ()  # hashed ids, sorted
+    sent_streams: tuple[str, ...] = ()
 
 
-class Reading(Row, frozen=True, kw_only=True):
+class Reading(Row, frozen=True, kw_only=True, gc=False):
     """What is kept of one getStats() report. The fields beside the kinds are the selected
     candidate pair's.
     """
@@ -87,7 +87,7 @@ class Reading(Row, frozen=True, kw_only=True):
     available_outgoing_bitrate: Amount | None = None
 
 
-class Sample(Reading, frozen=True, kw_only=True):
+class Sample(Reading, frozen=True, kw_only=True, gc=False):
     """A CallQualitySample row."""
 
     id: Id

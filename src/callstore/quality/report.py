@@ -147,8 +147,8 @@ def _kind(groups: _Groups, kind: Kind) -> KindStats | None:
         frame_width_sent=_max(outbound, "frame_width"),
         frame_height_sent=_max(outbound, "frame_height"),
         quality_limitation_reason=next((r for r in _REASONS if r in reasons), None),
-        received_streams=sorted(_hash(entry.id) for entry in inbound),
-        sent_streams=sorted(_hash(entry.id) for entry in outbound),
+        received_streams=_hashes(inbound),
+        sent_streams=_hashes(outbound),
     )
 
 
@@ -168,21 +168,31 @@ def _known(entries: list[Entry], name: str) -> list[Any]:
 
 
 def _sum(entries: list[Entry], name: str) -> Any:
+    if len(entries) == 1:  # as it nearly always is
+        return getattr(entries[0], name)
     known = _known(entries, name)
     return sum(known) if known else None
 
 
-def _mean(entries: list[Entry], name: str) -> float | None:
+def _mean(entries: list[Entry], name: str) -> Any:
+    if len(entries) == 1:
+        return getattr(entries[0], name)
     known = _known(entries, name)
     return sum(known) / len(known) if known else None
 
 
-def _max(entries: list[Entry], name: str) -> int | None:
+def _max(entries: list[Entry], name: str) -> Any:
+    if len(entries) == 1:
+        return getattr(entries[0], name)
     return max(_known(entries, name), default=None)
 
 
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 6)
+
+
+def _hashes(entries: list[Entry]) -> tuple[str, ...]:
+    return tuple(sorted(_hash(entry.id) for entry in entries))
 
 
 def _hash(id: str) -> str:

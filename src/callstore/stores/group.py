@@ -18,9 +18,7 @@ from msgspec import Struct
 from callstore.calls import lifecycle
 from callstore.calls.commands import (
     ByParty,
-    Cancel,
     Command,
-    End,
     Expire,
     Heartbeat,
     Join,
@@ -196,12 +194,13 @@ class CommandBatch:
 
     def _want(self, call: Call, *, whole: bool) -> Want:
         asked = self._on_call.get(call.id, [])
+        if whole or (call.live and lifecycle.needs_everyone(call, asked)):
+            return Want(call=call, everyone=True)
         parties = {c.party for c in asked if isinstance(c, ByParty)}
-        if call.started_at is None:
-            parties.add(call.initiator)  # an answer settles the initiator's entry
-        everyone = whole or (call.live and lifecycle.needs_everyone(call, asked))
-        parties |= {c.by for c in asked if isinstance(c, End | Cancel) and c.by}
-        return Want(call=call, parties=frozenset(parties), everyone=everyone)
+        logs = {c.party for c in asked if isinstance(c, lifecycle.SETTLES_ENTRY)}
+        if logs and call.started_at is None:
+            logs.add(call.initiator)  # the first answer settles the initiator's entry
+        return Want(call=call, everyone=False, parties=frozenset(parties), logs=frozenset(logs))
 
     def decide(self, states: Iterable[State], sweep: Lease | None) -> Changed:
         self._kept = {state.call.id: _Kept(state, stored=True) for state in states}
@@ -217,6 +216,8 @@ class CommandBatch:
                 asked.outcome = self._decide(asked.command, changed)
             except CallstoreError as error:
                 asked.outcome = error
+            except StopIteration as error:  # no future can carry it: its caller would wait forever
+                raise RuntimeError("the maker of ids has no more") from error
         for kept in self._kept.values():
             _collect(kept, changed)
         return changed

@@ -37,11 +37,13 @@ class Unwritable(Exception):
 
 
 class Want(Struct, frozen=True, kw_only=True):
-    """The rows of one call that a batch needs: those of `parties`, or everyone's."""
+    """The rows of one call that a batch needs: everyone's, or the participants `parties` and the
+    log entries of `logs`."""
 
     call: Call
-    parties: frozenset[Party]
     everyone: bool
+    parties: frozenset[Party] = frozenset()
+    logs: frozenset[Party] = frozenset()
 
 
 class Changed(Struct, frozen=True, kw_only=True):

@@ -123,6 +123,9 @@ def _new_call(command: commands.Start, context: Context) -> Transition:
     return turn.done()
 
 
+SETTLES_ENTRY = (commands.Join, commands.Connected, commands.Decline)
+"""The commands that need the party's log entry."""
+
 _HARMLESS_ONCE_ENDED = (
     commands.Leave,
     commands.End,

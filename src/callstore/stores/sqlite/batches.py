@@ -64,7 +64,7 @@ def _load_rows(db: sqlite3.Connection, wants: Iterable[Want]) -> list[State]:
         for party in want.parties:
             rows = users if party.kind == "user" else guests
             rows.append((call.conversation_id, call.id, party.id))
-            entries.append((party.ref, call.id))
+        entries += [(party.ref, call.id) for party in want.logs]
     for query, keys in (
         (queries.USERS_OF_CALLS, users),
         (queries.GUESTS_OF_CALLS, guests),

@@ -22,7 +22,7 @@ def ms(moment: datetime) -> int:
 
 
 def moment(value: int) -> datetime:
-    return _EPOCH + timedelta(milliseconds=value)
+    return datetime.fromtimestamp(value / 1000, UTC)
 
 
 def _json(value: Any) -> str:

@@ -16,7 +16,6 @@ _PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA secure_delete = ON",
     "PRAGMA cache_size = -65536",
-    "PRAGMA temp_store = MEMORY",
 )
 
 

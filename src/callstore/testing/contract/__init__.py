@@ -17,6 +17,7 @@ import pytest
 
 _NOUNS = (
     "starting",
+    "clocks",
     "coming",
     "going",
     "media",
@@ -31,7 +32,8 @@ _NOUNS = (
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{noun}" for noun in _NOUNS))
 
-from callstore.testing.contract.coming import (  # noqa: E402 - what is imported now is rewritten
+from callstore.testing.contract.clocks import TestClock  # noqa: E402 - rewritten from here on
+from callstore.testing.contract.coming import (  # noqa: E402
     TestAnswer,
     TestConnected,
     TestEarlyJoin,
@@ -40,7 +42,6 @@ from callstore.testing.contract.coming import (  # noqa: E402 - what is imported
     TestRing,
 )
 from callstore.testing.contract.deadlines import (  # noqa: E402
-    TestClock,
     TestLost,
     TestMode,
     TestRingDeadline,

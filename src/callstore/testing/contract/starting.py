@@ -147,6 +147,17 @@ class TestOneLiveCall:
         closed = await calls.get(first.id)
         assert (closed.end_reason, closed.ended_at) == ("timeout", second.created_at)
 
+    async def test_the_next_call_never_begins_before_the_one_it_closes_has_ended(
+        self, calls: Calls, clock: FakeClock
+    ) -> None:
+        first = await calls.start(ROOM, ANN, invite=[BOB], ring_seconds=5)
+        clock.advance(100)
+        await calls.ring(first.id)
+        late = clock()
+        clock.advance(-50)
+        second = await calls.start(ROOM, BOB)
+        assert (await calls.get(first.id)).ended_at == second.created_at == late
+
     async def test_a_call_a_moment_before_it_rings_out_does_not(
         self, calls: Calls, clock: FakeClock
     ) -> None:

@@ -1,0 +1,57 @@
+"""Clocks that step back, stand in the future, or are finer than what is kept."""
+
+from datetime import timedelta
+
+from callstore import Calls
+from callstore.testing.clock import FakeClock
+from callstore.testing.contract.world import ANN, BOB, ROOM, Opening, answered
+
+
+class TestClock:
+    async def test_event_times_never_fall_when_it_steps_back(
+        self, calls: Calls, clock: FakeClock
+    ) -> None:
+        call = await calls.start(ROOM, ANN, invite=[BOB])
+        clock.advance(-30)
+        joined = await calls.join(call.id, BOB)
+        assert joined.call.started_at == joined.participant.joined_at == call.created_at
+        clock.advance(-3600)
+        gone = await calls.end(call.id)
+        assert (gone.ended_at, gone.duration) == (call.created_at, 0)
+        assert len({event.at for event in await calls.timeline(call.id)}) == 1
+
+    async def test_what_is_finer_than_a_millisecond_is_cut(
+        self, opening: Opening, clock: FakeClock
+    ) -> None:
+        late = timedelta(microseconds=999)
+        async with opening(clock=lambda: clock() + late) as calls:
+            call = await calls.start(ROOM, ANN, invite=[BOB])
+            assert call.created_at == clock()
+            assert (await calls.get(call.id)).created_at == clock()
+
+    async def test_a_sweep_as_of_the_past_changes_nothing(
+        self, calls: Calls, clock: FakeClock
+    ) -> None:
+        call = await calls.start(ROOM, ANN, invite=[BOB])
+        report = await calls.sweep(now=clock() - timedelta(days=365))
+        assert (report.timed_out, report.lost, report.switched) == (0, 0, 0)
+        assert (await calls.get(call.id)).version == call.version
+
+    async def test_a_sweep_as_of_the_future_does_not_keep_later_ones_from_seeing_who_is_lost(
+        self, calls: Calls, clock: FakeClock
+    ) -> None:
+        await calls.sweep(now=clock() + timedelta(days=1))
+        await answered(calls)
+        await calls.sweep()
+        clock.advance(120)
+        assert (await calls.sweep()).lost == 2
+
+    async def test_a_sweeper_that_died_with_its_clock_ahead_is_followed(
+        self, calls: Calls, clock: FakeClock
+    ) -> None:
+        await calls.start(ROOM, ANN, invite=[BOB])
+        tomorrow = clock() + timedelta(days=1)
+        minute, gap = timedelta(seconds=60), timedelta(seconds=120)
+        await calls._store.take_lease("sweep", "dead", tomorrow, minute, gap)
+        clock.advance(61)
+        assert (await calls.sweep()).timed_out == 1
