@@ -67,7 +67,7 @@ def _write(
     source: Path, target: Path, groups: Iterable[Rows], commands: int, before: Rows | None = None
 ) -> Timing:
     timing = Timing(done=commands, latencies={"commit": []})
-    with contextlib.closing(connection.open_writer(target)) as db:
+    with contextlib.closing(connection.open_writer(target, 10)) as db:
         _copy_schema(source, db)
         _insert(db, before or {})
         with timing.running():

@@ -19,7 +19,7 @@ Place = tuple[str, str, str]  # a call, its conversation, one of its parties
 
 
 def _places(path: Path, count: int) -> list[Place]:
-    with contextlib.closing(connection.open_reader(path)) as db:
+    with contextlib.closing(connection.open_reader(path, 10)) as db:
         return db.execute(PLACES, (count,)).fetchall()
 
 

@@ -33,7 +33,7 @@ Page = Callable[[str | None], Awaitable[object]]  # by cursor
 def run(options: Options) -> list[Figure]:
     path = options.folder / "million.db"
     figures = _seeding(path, options.calls)
-    with contextlib.closing(connection.open_reader(path)) as db:
+    with contextlib.closing(connection.open_reader(path, 10)) as db:
         heavy, history = _deepest(db, "CallSession", "conversationId")
         party, log = _deepest(db, "CallLogEntry", "party")
         of_history = _query(HistoryQuery, conversation_id=heavy, cursor=history[1])

@@ -57,13 +57,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def load_settings(given: Settings | Mapping[str, Any] | None) -> Settings:
-    """The settings in force; Invalid names every one that is wrong."""
+    """The settings in force; Invalid names every one that is wrong.
+
+    A mapping wins over the environment in what it names, a Settings object in everything.
+    """
     if isinstance(given, Settings):
-        given = {
-            name: value
-            for name, value in msgspec.structs.asdict(given).items()
-            if value != getattr(Settings(), name)
-        }
+        given = msgspec.structs.asdict(given)
     if given is not None and not isinstance(given, Mapping):
         raise Invalid.field("/settings", "must be Settings or a mapping")
     values = {**_from_file(), **_from_environment(), **(given or {})}

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import islice
 from typing import Annotated, Any, TypeVar, get_args
 
 import msgspec
@@ -25,7 +26,7 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 JSON_BYTES = 64 * 1024
 JSON_LEVELS = 32
-MAX_INVITES = 10_000
+MAX_INVITES = MAX_IDS = 10_000
 
 Time = Annotated[datetime, "UTC, whole milliseconds"]
 Json = Annotated[Any, "any JSON value"]
@@ -124,11 +125,11 @@ def party(value: object) -> Party:
     return value if id == value.id else type(value)(id)
 
 
-def _each(values: object, parse: Callable[[Any], Any], most: int | None = None) -> list[Any]:
+def _each(values: object, parse: Callable[[Any], Any], most: int) -> list[Any]:
     if isinstance(values, (str, bytes, dict, Struct)) or not isinstance(values, Iterable):
         raise ValueError("must be a list")
-    listed = list(values)
-    if most is not None and len(listed) > most:
+    listed = list(islice(values, most + 1))  # it may have no end
+    if len(listed) > most:
         raise ValueError(f"must have at most {most} entries")
     parsed = []
     for index, value in enumerate(listed):
@@ -187,7 +188,7 @@ def _check_json(value: object, levels: int) -> None:
         raise ValueError(f"must be at most {JSON_LEVELS} levels deep")
     if type(value) is dict:
         for key, item in value.items():
-            if not isinstance(key, str) or "\0" in key:
+            if type(key) is not str or "\0" in key:
                 raise ValueError("keys must be strings without NUL")
             encodable(key)
             _check_json(item, levels - 1)
@@ -199,19 +200,18 @@ def _check_json(value: object, levels: int) -> None:
 
 
 def _check_scalar(value: object) -> None:
-    match value:
-        case None | bool():
-            pass
-        case str():
-            encodable(value)
-        case int():
-            if not -(2**63) <= value < 2**63:
-                raise ValueError("numbers must fit in 64 bits")
-        case float():
-            if not math.isfinite(value):
-                raise ValueError("numbers must be finite")
-        case _:
-            raise ValueError("must be a JSON value")
+    if value is None or type(value) is bool:
+        return
+    if type(value) is str:  # nothing that is derived from it: msgspec would not encode it
+        encodable(value)
+    elif type(value) is int:
+        if not -(2**63) <= value < 2**63:
+            raise ValueError("numbers must fit in 64 bits")
+    elif type(value) is float:
+        if not math.isfinite(value):
+            raise ValueError("numbers must be finite")
+    else:
+        raise ValueError("must be a JSON value")
 
 
 def _label(value: object) -> str:
@@ -251,7 +251,7 @@ _PARSERS: dict[Any, Callable[[Any], Any]] = {
     Id: parse_id,
     Party: party,
     Invites: lambda value: _each(value, party, MAX_INVITES),
-    Ids: lambda value: _each(value, parse_id),
+    Ids: lambda value: _each(value, parse_id, MAX_IDS),
     Time: time,
     Json: json_value,
     Cursor: _cursor,

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from callstore.calls.model import Party, replace
-from callstore.errors import NotFound
+from callstore.errors import Invalid, NotFound
 from callstore.ids import Id
 from callstore.quality.analyse import analyse
 from callstore.quality.live import Report
@@ -60,8 +60,12 @@ class Quality:
         `at` counts only where it has none. Any party with a row in the call may report, until 5
         minutes after the call's end. With the setting live_issues=False the answer is empty.
         """
-        asked = check(_Reported, call_id=call_id, party=party, at=at)
-        reading = read(report, now=self._clock(), at=asked.at)
+        now = self._clock()
+        try:
+            asked = check(_Reported, call_id=call_id, party=party, at=at)
+        except Invalid as error:
+            raise Invalid([*error.errors, *_errors_of(report, now)]) from None
+        reading = read(report, now=now, at=asked.at)
         issues: list[Issue] = await self._group.submit(
             Report(call_id=asked.call_id, party=asked.party, reading=reading)
         )
@@ -107,6 +111,14 @@ class Quality:
         if stored is None:
             raise NotFound("analytics", id)
         return stored
+
+
+def _errors_of(report: object, now: datetime) -> list[tuple[str, str]]:
+    try:
+        read(report, now=now, at=now)
+    except Invalid as error:
+        return error.errors
+    return []
 
 
 def _outlived(stored: Analytics, samples: list[Any]) -> bool:

@@ -221,7 +221,9 @@ def _given_time(now: datetime, at: datetime | None) -> datetime:
 
 
 def _decode(report: object) -> list[Entry]:
-    if isinstance(report, bytes | str):
+    if isinstance(report, str):
+        report = report.encode("utf-8", "surrogatepass")
+    if isinstance(report, bytes):
         if len(report) > MAX_BYTES:
             raise Invalid.field("/report", f"is over {MAX_BYTES} bytes")
         try:
@@ -234,7 +236,7 @@ def _decode(report: object) -> list[Entry]:
     return _one_by_one(report)
 
 
-def _loads(report: bytes | str) -> object:
+def _loads(report: bytes) -> object:
     try:
         return json.loads(report)  # unlike msgspec it reads NaN: the error can name the field
     except (ValueError, RecursionError):

@@ -205,7 +205,7 @@ LOG_ENTRY = _collection(
     fixed=("id", *_OF_CALL, "direction", "type", "createdAt"),
     rules=(
         _EXACTLY_ONE_PARTY,
-        "party IS 'u:' || userId OR party IS 'g:' || anonymousUserId",
+        "party IS coalesce('u:' || userId, 'g:' || anonymousUserId)",
     ),
     indexes=(
         Index(

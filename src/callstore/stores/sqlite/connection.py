@@ -2,14 +2,13 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from callstore.errors import Busy, SchemaMismatch, StoreUnavailable
 from callstore.stores.protocol import Unwritable, WriteConflict
 
 APPLICATION_ID = 0x63616C73  # "cals": marks a file as callstore's in its header
-MEMORY = ":memory:"
 
 _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
@@ -55,30 +54,35 @@ def _foreign(path: Path) -> SchemaMismatch:
     return SchemaMismatch(f"{path} is not a callstore database; it was left as it is")
 
 
-def open_writer(path: Path | str) -> sqlite3.Connection:
-    with translated():
-        db = _connect(path.absolute().as_uri() if isinstance(path, Path) else path)
-        for pragma in ("PRAGMA journal_mode = WAL", *_PRAGMAS):
+def open_writer(path: Path | None, patience: float) -> sqlite3.Connection:
+    """`path` None is a database in memory."""
+    target = ":memory:" if path is None else path.absolute().as_uri()
+    return _opened(target, ("PRAGMA journal_mode = WAL", *_PRAGMAS), patience)
+
+
+def open_reader(path: Path, patience: float) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    return _opened(uri, ("PRAGMA cache_size = -16384",), patience)
+
+
+def _opened(target: str, pragmas: Sequence[str], patience: float) -> sqlite3.Connection:
+    with translated(), contextlib.ExitStack() as failed:
+        db = failed.enter_context(contextlib.closing(_connect(target, patience)))
+        for pragma in pragmas:
             db.execute(pragma)
+        failed.pop_all()
     return db
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
-    with translated():
-        db = _connect(f"{path.absolute().as_uri()}?mode=ro")
-        db.execute("PRAGMA cache_size = -16384")
-    return db
-
-
-def _connect(target: Path | str) -> sqlite3.Connection:
+def _connect(target: str, patience: float = 5) -> sqlite3.Connection:
     # Each connection is used by one thread at a time, though not always by the one that made it.
     return sqlite3.connect(
         target,
         isolation_level=None,
         check_same_thread=False,
-        uri=str(target).startswith("file:"),
+        uri=True,
         cached_statements=512,
-        timeout=5,
+        timeout=patience,
     )
 
 

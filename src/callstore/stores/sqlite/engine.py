@@ -29,7 +29,7 @@ class Engine:
         """`path` None is a database in memory; `patience` seconds bound the wait for the lock."""
         self._patience = patience
         self._writes = ThreadPoolExecutor(1, "callstore-writer")
-        self._writer = connection.open_writer(connection.MEMORY if path is None else path)
+        self._writer = connection.open_writer(path, patience)
         # Waiting for the lock is ours: SQLite's own back-off sleeps so long that a process can
         # starve while others write without a pause.
         self._writer.execute("PRAGMA busy_timeout = 0")
@@ -43,8 +43,8 @@ class Engine:
         """Once the schema is there: a read-only connection cannot make the file."""
         if self._path is not None:
             self._reads = ThreadPoolExecutor(1, "callstore-reader")
-            self._reader = connection.open_reader(self._path)
-            self._keyed = connection.open_reader(self._path)
+            self._reader = connection.open_reader(self._path, self._patience)
+            self._keyed = connection.open_reader(self._path, self._patience)
 
     async def write(self, work: Work[T], patience: float | None = None) -> T:
         """`work` in one transaction: all of it is committed, or nothing."""
@@ -90,7 +90,7 @@ class Engine:
             _lock(db, time.monotonic() + patience)
             try:
                 result = work(db)
-                db.execute("COMMIT")
+                _commit(db)
             finally:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
@@ -108,6 +108,17 @@ def _lock(db: sqlite3.Connection, deadline: float) -> None:
             if time.monotonic() >= deadline:
                 raise Busy("another process kept the database locked until the deadline") from error
         time.sleep(random.uniform(0.0005, 0.002))
+
+
+def _commit(db: sqlite3.Connection) -> None:
+    try:
+        db.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_IOERR:
+            raise
+        # What reached the log may be found there when the file is opened again.
+        message = f"the commit could not be brought to the disk: {error}"
+        raise StoreUnavailable(message, outcome_unknown=True) from error
 
 
 def _snapshot(db: sqlite3.Connection, work: Work[T]) -> T:
