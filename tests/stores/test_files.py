@@ -58,9 +58,10 @@ def opened_as_nobody(path: Path) -> tuple[str, str]:
     for above in path.parents:
         if "pytest" in above.name:  # pytest's own folders are its user's alone
             above.chmod(above.stat().st_mode | 0o055)
-    done = subprocess.run(
-        [sys.executable, "-c", AS_NOBODY, str(path)], capture_output=True, text=True, check=False
-    )
+    # Nobody may not write coverage's data either.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    command = [sys.executable, "-c", AS_NOBODY, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     return done.stdout, done.stderr
 
 

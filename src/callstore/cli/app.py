@@ -8,6 +8,7 @@ commands by the table at the end.
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -186,8 +187,15 @@ class Root(Group):
         except BrokenPipeError:
             raise
         except OSError as error:
+            _drop_output()
             raise Failed("os_error", str(error)) from error
         return result
+
+
+def _drop_output() -> None:
+    """What is still buffered cannot be written: the interpreter must not fail on it again."""
+    with suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def unusable(message: str) -> NoReturn:
