@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from callstore.calls.facade import Calls, Describe
+from callstore.calls.describe import Describe
+from callstore.calls.facade import Calls
 from callstore.errors import Invalid, SchemaMismatch
 from callstore.ids import id_maker
 from callstore.quality.live import Report, decide_report

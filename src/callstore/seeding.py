@@ -48,11 +48,10 @@ class _Conversation(Row, frozen=True, kw_only=True):
 async def seed_store(
     store: Store,
     settings: Settings,
-    *,
     count: int,
     seed: int,
     until: datetime,
-    progress: Callable[[int], object] = lambda _: None,
+    progress: Callable[[int], object],
 ) -> SeedReport:
     """Writes `count` ended calls of the 80 days before `until`; the same `seed` and `until` give
     the same calls. Memory does not grow with `count`. Conflict where these calls are there already.
@@ -283,6 +282,11 @@ class _Life:
             made = lifecycle.decide(self.state, command, context)
             self.state.apply(made)
             self.events += made.events
+
+
+def midnight(now: datetime) -> datetime:
+    """The last one, UTC: seeds of one day are the same."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _whole(moment: datetime) -> datetime:

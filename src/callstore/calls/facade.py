@@ -1,14 +1,13 @@
 """`Calls`: what a user of callstore holds. Checks what comes in, asks the group or the store."""
 
-import inspect
-import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, UnsetType
 
-from callstore.calls import commands
+from callstore.calls import arguments, commands
+from callstore.calls.describe import Describe, named
 from callstore.calls.model import (
     Call,
     CallSettings,
@@ -22,60 +21,21 @@ from callstore.calls.model import (
     Participant,
     Party,
     Response,
-    replace,
 )
 from callstore.calls.pages import Page
 from callstore.calls.replay import CallState, replay
 from callstore.errors import NotFound
-from callstore.ids import Id
 from callstore.quality.facade import Quality
 from callstore.retention.doctor import DoctorReport, examine
 from callstore.retention.sweep import Sweep, SweepReport
 from callstore.schema.facade import Schema
-from callstore.seeding import SeedReport, seed_store
+from callstore.seeding import SeedReport, midnight, seed_store
 from callstore.settings import Settings
 from callstore.stores.group import Group
 from callstore.stores.protocol import HistoryQuery, LogQuery, Store
-from callstore.validation import Ids, Time, check, cursor_text, cut
-
-Describe = Callable[[list[str]], dict[str, Any] | Awaitable[dict[str, Any]]]
-"""Names for ids: given "u:…", "g:…" and "c:…" (conversation) refs, whatever the host shows."""
+from callstore.validation import check, cursor_text, cut
 
 Device = Mapping[str, str | None]
-
-
-class _OfCall(Struct, frozen=True, kw_only=True):
-    call_id: Id
-
-
-class _OfConversation(Struct, frozen=True, kw_only=True):
-    conversation_id: Id
-
-
-class _OfParty(Struct, frozen=True, kw_only=True):
-    party: Party
-    call_ids: Ids | None = None
-
-
-class _Timeline(Struct, frozen=True, kw_only=True):
-    call_id: Id
-    after: commands.Seq
-    limit: commands.Most | None
-
-
-class _StateAt(Struct, frozen=True, kw_only=True):
-    call_id: Id
-    at: Time
-
-
-class _Seed(Struct, frozen=True, kw_only=True):
-    count: Annotated[int, Meta(ge=1, le=100_000_000)]
-    seed: int
-    until: Time | None
-
-
-class _Sweep(Struct, frozen=True, kw_only=True):
-    now: Time | None
 
 
 class Calls:
@@ -100,10 +60,11 @@ class Calls:
         self._clock = clock
         self._settings = settings
         self._describe = describe
-        self._holder = secrets.token_hex(8)  # of the sweep's lease
-        self._sweeping = False
         self.quality = Quality(store, group, clock=clock, new_id=new_id, settings=settings)
         self.schema = Schema(store, clock=clock)
+        self._sweep = Sweep(
+            store, group, self.quality.analyse, clock=self._now, liveness=settings.liveness
+        )
 
     # -- a call's life
 
@@ -276,17 +237,17 @@ class Calls:
 
     async def get(self, call_id: str) -> Call:
         """The call with its participants."""
-        return await self._found(check(_OfCall, call_id=call_id).call_id)
+        return await self._found(check(arguments.OfCall, call_id=call_id).call_id)
 
     async def live_in(self, conversation_id: str) -> Call | None:
         """The conversation's live call, with its participants."""
-        asked = check(_OfConversation, conversation_id=conversation_id)
+        asked = check(arguments.OfConversation, conversation_id=conversation_id)
         return await self._store.live_call(asked.conversation_id)
 
     async def current(self, party: Party) -> Call | None:
         """The live call that the party joined last, with its participants."""
-        call = await self._store.current_call(check(_OfParty, party=party).party)
-        return call and (await self._named([call]))[0]
+        call = await self._store.current_call(check(arguments.OfParty, party=party).party)
+        return call and (await named(self._describe, [call]))[0]
 
     async def history(
         self,
@@ -322,7 +283,9 @@ class Calls:
             min_duration=min_duration,
         )
         calls, more = await self._store.history_page(query)
-        return Page(items=await self._named(calls), next=cursor_text(more) if more else None)
+        return Page(
+            items=await named(self._describe, calls), next=cursor_text(more) if more else None
+        )
 
     async def log(
         self,
@@ -362,23 +325,23 @@ class Calls:
 
     async def unseen(self, party: Party) -> int:
         """How many missed calls the party has neither seen nor hidden."""
-        return await self._store.unseen(check(_OfParty, party=party).party)
+        return await self._store.unseen(check(arguments.OfParty, party=party).party)
 
     async def mark_seen(self, party: Party, call_ids: Sequence[str] | None = None) -> int:
         """Marks the party's entries of these calls as seen (None: all missed ones); how many."""
-        asked = check(_OfParty, party=party, call_ids=call_ids)
+        asked = check(arguments.OfParty, party=party, call_ids=call_ids)
         return await self._store.mark_seen(asked.party, asked.call_ids, self._now())
 
     async def hide(self, party: Party, call_ids: Sequence[str] | None = None) -> int:
         """Hides the party's entries of these calls (None: all) from their log; how many."""
-        asked = check(_OfParty, party=party, call_ids=call_ids)
+        asked = check(arguments.OfParty, party=party, call_ids=call_ids)
         return await self._store.hide(asked.party, asked.call_ids, self._now())
 
     async def timeline(
         self, call_id: str, *, after: int = 0, limit: int | None = None
     ) -> list[Event]:
         """The call's events with a seq above `after`, in order."""
-        asked = check(_Timeline, call_id=call_id, after=after, limit=limit)
+        asked = check(arguments.Timeline, call_id=call_id, after=after, limit=limit)
         events = await self._store.events(asked.call_id, asked.after, asked.limit)
         if not events:
             await self._found(asked.call_id)
@@ -386,7 +349,7 @@ class Calls:
 
     async def state_at(self, call_id: str, at: datetime) -> CallState:
         """The call as it was at `at`, from its events; NotFound before it was created."""
-        asked = check(_StateAt, call_id=call_id, at=at)
+        asked = check(arguments.StateAt, call_id=call_id, at=at)
         events = [e for e in await self.timeline(asked.call_id) if e.at <= asked.at]
         if not events:
             raise NotFound("call", f"{asked.call_id} at {asked.at.isoformat()}")
@@ -397,23 +360,7 @@ class Calls:
     async def sweep(self, *, now: datetime | None = None) -> SweepReport:
         """Does what deadlines, silence and seats ask for, in all calls; all zeros while another
         sweep is under way. Run it at least every minute: nobody is lost who was not watched."""
-        asked = check(_Sweep, now=now)
-        if self._sweeping:
-            return SweepReport()
-        sweep = Sweep(
-            self._store,
-            self._group,
-            self.quality.analyse,
-            holder=self._holder,
-            clock=self._now,
-            pinned=asked.now,
-            liveness=self._settings.liveness,
-        )
-        self._sweeping = True
-        try:
-            return await sweep.run()
-        finally:
-            self._sweeping = False
+        return await self._sweep.run(check(arguments.Sweep, now=now).now)
 
     async def doctor(
         self, *, fix: bool = False, progress: Callable[[int], object] | None = None
@@ -440,15 +387,10 @@ class Calls:
         """Writes `count` realistic ended calls of the 80 days before `until` (None: the last
         midnight, UTC). The same `seed` and `until` give the same calls; memory stays as it is.
         `progress` is told how many more calls were written. Conflict if they are there already."""
-        asked = check(_Seed, count=count, seed=seed, until=until)
-        midnight = self._now().replace(hour=0, minute=0, second=0, microsecond=0)
+        asked = check(arguments.Seed, count=count, seed=seed, until=until)
+        until = asked.until or midnight(self._now())
         return await seed_store(
-            self._store,
-            self._settings,
-            count=asked.count,
-            seed=asked.seed,
-            until=asked.until or midnight,
-            progress=progress,
+            self._store, self._settings, asked.count, asked.seed, until, progress
         )
 
     # -- inside
@@ -468,21 +410,3 @@ class Calls:
 
     def _now(self) -> datetime:
         return cut(self._clock())
-
-    async def _named(self, calls: list[Call]) -> list[Call]:
-        """The calls with the host's names for everyone in them, where it gives names."""
-        if self._describe is None or not calls:
-            return calls
-        refs = [_refs(call) for call in calls]
-        names = self._describe(sorted(set().union(*refs)))
-        if inspect.isawaitable(names):
-            names = await names
-        return [
-            replace(call, names={ref: names[ref] for ref in own if ref in names})
-            for call, own in zip(calls, refs, strict=True)
-        ]
-
-
-def _refs(call: Call) -> set[str]:
-    parties = [call.initiator, *(row.party for row in call.participants or ())]
-    return {f"c:{call.conversation_id}", *(party.ref for party in parties if party)}

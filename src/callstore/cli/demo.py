@@ -79,9 +79,9 @@ class _Shown:
         if not self.quiet:
             show(
                 Rule("callstore demo", style="cyan"),
-                "Five calls of one conversation, lived through in a store of their own. The media"
-                " reports are\nreal: two Chromium peers under known network conditions, one report"
-                " a second, moved in time.",
+                "Five calls of one conversation, lived through in a store of their own. The\n"
+                "media reports are real: two Chromium peers under known network conditions,\n"
+                "one report a second, moved in time so that the last call ends now.",
             )
 
     async def scene(self, scene: Scene) -> None:
@@ -160,7 +160,7 @@ class _Shown:
         return [
             Text.assemble(
                 (f"{_at(call, event.at):>6}  ", "dim"),
-                ("mode   ", "dim"),
+                ("mode  ", "dim"),
                 f"{data['from']} → {data['to']}, {data['seated']} seated",
             )
             for event in events
@@ -177,10 +177,10 @@ class _Shown:
             lines += [
                 Text.assemble(
                     (f"{_at(call, window.start):>6}  ", "dim"),
-                    ("why    ", "dim"),
+                    ("why   ", "dim"),
                     f"{names[of.participant_id]} ",
                     quality(window.score, label(window.score)),
-                    f" for {duration(window.seconds)}: {_reason(window)}",
+                    f", {duration(window.seconds)}: {_reason(window)}",
                 )
                 for window in sorted(worst, key=lambda w: w.start)
             ]
@@ -287,7 +287,7 @@ def _reason(window: Window) -> str:
     least = min((k for k in known if known[k] is not None), key=lambda k: known[k] or 0, default="")
     said = {
         "net": f"loss {window.packet_loss or 0:.1f} %, RTT {window.rtt or 0:.0f} ms,"
-        f" playout delay {window.delay or 0:.0f} ms",
+        f" delay {window.delay or 0:.0f} ms",
         "freeze": f"the picture stood still {(window.video and window.video.frozen) or 0:.0f} %",
         "fps": f"only {(window.video and window.video.fps) or 0:.0f} frames/s",
         "rate": f"only {(window.bitrate or 0) / 1000:.0f} kbit/s",

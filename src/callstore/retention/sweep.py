@@ -1,6 +1,7 @@
 """The sweep: deadlines, lost parties, seats and analyses, by one process at a time."""
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -27,7 +28,7 @@ class SweepReport(Row, frozen=True, kw_only=True):
 
 
 class Sweep:
-    """One sweep. `pinned` decides everything as of that time, None as of when its turn comes."""
+    """Sweeps of one process, one at a time."""
 
     def __init__(
         self,
@@ -35,21 +36,30 @@ class Sweep:
         group: Group,
         analyse: Callable[[str], Awaitable[object]],
         *,
-        holder: str,
         clock: Callable[[], datetime],
-        pinned: datetime | None,
         liveness: timedelta | None,
     ) -> None:
         self._store = store
         self._group = group
         self._analyse = analyse
-        self._holder = holder
+        self._holder = secrets.token_hex(8)
         self._clock = clock
-        self._pinned = pinned
         self._liveness = liveness
+        self._pinned: datetime | None = None
+        self._running = False
 
-    async def run(self) -> SweepReport:
-        """All zeros while another sweep holds the lease."""
+    async def run(self, pinned: datetime | None) -> SweepReport:
+        """One sweep: everything as of `pinned`, None as of when its turn comes. All zeros while
+        another sweep holds the lease."""
+        if self._running:
+            return SweepReport()
+        self._running, self._pinned = True, pinned
+        try:
+            return await self._run()
+        finally:
+            self._running = False
+
+    async def _run(self) -> SweepReport:
         if not await self._keep_lease():
             return SweepReport()
         try:

@@ -8,14 +8,12 @@ Both take a function that gives the URL of an empty store: one for each life.
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from copy import deepcopy
-from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 from unittest import TestCase
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -23,261 +21,49 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from msgspec import UNSET
 
 from callstore import open_calls
-from callstore.calls.model import Guest, Party
+from callstore.calls.model import Party
 from callstore.errors import CallstoreError, NotFound
 from callstore.testing.clock import FakeClock
-from callstore.testing.contract.model import (
-    Call,
-    LogEntry,
-    Participant,
-    PlainModel,
-    Replayed,
-    Swept,
-    flags,
+from callstore.testing.contract.compare import (
+    call_view,
+    entry_view,
+    joined,
+    model_rows,
+    past_view,
+    result_view,
+    row_view,
+    same,
+    same_events,
+    state_view,
 )
-from callstore.testing.data import chosen_id, conversation, fake_ids, guest, user
+from callstore.testing.contract.moves import (
+    CONVERSATIONS,
+    LATE,
+    PARTIES,
+    QUICK,
+    STEPS,
+    UNKNOWN,
+    Command,
+    Options,
+    Profile,
+    answers,
+    early,
+    hours,
+    parties,
+    starts,
+    what,
+    which,
+    who,
+)
+from callstore.testing.contract.plain import PlainModel
+from callstore.testing.contract.plain_rows import (
+    Call,
+)
+from callstore.testing.data import fake_ids
 
 T = TypeVar("T")
-Options = dict[str, Any]
-
-PARTIES: tuple[Party, ...] = (user(1), user(2), guest(1), user(3), Guest(user(1).id))
-CONVERSATIONS = (conversation(1), conversation(2))
-UNKNOWN = chosen_id(0)
-LATE = timedelta(microseconds=700)  # the clock is not cut to milliseconds: the store must do it
-
-STEPS = (0.001, 1, 4.999, 5, 9.999, 10, 29.999, 30, 59.999, 60, 120, 120.001, 150, -0.001, -1, -20)
-
-APART = {"initiator", "rows", "log", "events", "pulses", "past", "stints"}
-"""What the model keeps in another shape than the store; compared too, but not name by name."""
-
-
-def names(kind: type[Any], *derived: str) -> list[str]:
-    return [one.name for one in fields(kind) if one.name not in APART] + list(derived)
-
-
-CALL_FIELDS = names(Call, "initiator_id", "initiator_kind", "outcome")
-ROW_FIELDS = names(Participant)
-ENTRY_FIELDS = names(LogEntry)
-SWEPT_FIELDS = names(Swept)
-
-
-@dataclass(frozen=True)
-class Profile:
-    """How long and how often: `lives` of about `commands` commands each.
-
-    `shrink` looks, for minutes, for the shortest life that shows a difference.
-    """
-
-    lives: int
-    commands: int
-    shrink: bool = False
-
-    def settings(self) -> settings:
-        return settings(
-            max_examples=self.lives,
-            stateful_step_count=self.commands,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            report_multiple_bugs=False,
-            phases=[phase for phase in Phase if self.shrink or phase is not Phase.shrink],
-            print_blob=True,
-        )
-
-
-QUICK = Profile(lives=100, commands=40)
-DEEP = Profile(lives=2_000, commands=60, shrink=True)
-
-
-@dataclass(frozen=True)
-class Command:
-    """One call of a method that `Calls` and `PlainModel` have by the same name."""
-
-    name: str
-    args: tuple[Any, ...] = ()
-    options: Options = field(default_factory=dict)
-
-    async def on_store(self, calls: Any) -> Any:
-        method: Callable[..., Awaitable[Any]] = getattr(calls, self.name)
-        try:
-            return await method(*self.args, **self.options)
-        except CallstoreError as error:
-            return error
-
-    def on_model(self, model: PlainModel, now: datetime, done: Any) -> Any:
-        """`done` is what the store gave: the model takes the id of a started call from it."""
-        options = {"now": now, **self.options}
-        if self.name == "start":
-            options["new_id"] = getattr(done, "id", UNKNOWN)
-        try:
-            return getattr(model, self.name)(*self.args, **options)
-        except CallstoreError as error:
-            return error
-
-
-# -- what is compared: of the store's objects and of the model's, the same shape ------------------
-
-
-def result_view(result: Any) -> Any:
-    """What a command gave, whichever side gave it."""
-    if isinstance(result, CallstoreError):
-        own = (getattr(result, name, None) for name in ("call_id", "limit"))
-        return (type(result).__name__, result.code, *own)
-    if hasattr(result, "timed_out"):
-        return {name: getattr(result, name) for name in SWEPT_FIELDS}
-    if hasattr(result, "mode_switch"):
-        call, row = call_view(result.call), row_view(result.participant)
-        return call, row, result.mode_switch and tuple(result.mode_switch)
-    if hasattr(result, "conversation_id") and hasattr(result, "few_since"):
-        return call_view(result)
-    return None if result is None else row_view(result)
-
-
-def call_view(call: Any) -> dict[str, Any]:
-    return {name: getattr(call, name) for name in CALL_FIELDS}
-
-
-def row_view(row: Any) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in ROW_FIELDS} | {"stints": stints_view(row)}
-
-
-def stints_view(row: Any) -> list[Any]:
-    return [(stint.joined_at, stint.left_at, stint.reason) for stint in row.stints]
-
-
-def entry_view(entry: Any) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in ENTRY_FIELDS}
-
-
-def state_view(state: Any) -> dict[str, Any]:
-    """A CallState of the store's."""
-    people = {
-        row.party: (row.status, stints_view(row), as_flags(row.flags))
-        for row in state.participants.values()
-    }
-    return people | {"call": (state.status, state.mode, state.peak)}
-
-
-def as_flags(given: Any) -> dict[str, bool]:
-    if isinstance(given, dict):
-        return given
-    return {name: getattr(given, name) for name in ("audio", "video", "screen")}
-
-
-def past_view(state: Replayed) -> dict[str, Any]:
-    people: dict[Any, Any] = {
-        party: (row.status, stints_view(row), flags(row))
-        for party, row in state.participants.items()
-    }
-    return people | {"call": (state.status, state.mode, state.peak)}
-
-
-def same(what: str, store: Any, model: Any) -> None:
-    """Fail with the fields that differ, not with two pages of rows."""
-    if isinstance(store, dict) and isinstance(model, dict) and store.keys() == model.keys():
-        model = {key: value for key, value in model.items() if store[key] != value}
-        store = {key: store[key] for key in model}
-    assert store == model, f"{what}:\n  store {store!r}\n  model {model!r}"
-
-
-def same_events(store: list[Any], model: list[Any]) -> None:
-    """Rows lost in one change may be told in any order; all else is compared as it stands."""
-    same("events' seq", [event.seq for event in store], list(range(1, len(store) + 1)))
-    same("events", list(map(short, in_order(store))), list(map(short, in_order(model))))
-    for theirs, ours in zip(in_order(store), in_order(model), strict=True):
-        if ours.party is not None:
-            same(f"whom {ours.type} is about", theirs.party, ours.party)
-        if ours.type == "media.changed":
-            told = {key: value for key, value in ours.data.items() if key in theirs.data}
-            same("data of media.changed", theirs.data, told)
-        elif ours.data is not None:
-            told = {key: value for key, value in theirs.data.items() if key in ours.data}
-            same(f"data of {ours.type}", told, ours.data)
-
-
-def short(event: Any) -> tuple[str, datetime]:
-    return event.type, event.at
-
-
-def in_order(events: list[Any]) -> list[Any]:
-    """Neighbours of type participant.lost at one time, by party."""
-    ordered: list[Any] = []
-    for (type, _), group in itertools.groupby(events, key=short):
-        together = list(group)
-        if type == "participant.lost":
-            together.sort(key=lambda event: event.party.ref)
-        ordered += together
-    return ordered
-
-
-# -- the machine ----------------------------------------------------------------------------------
-
-parties = st.sampled_from(PARTIES)
-who = st.integers(0, len(PARTIES) - 1)
-"""0 is the initiator of the call, then come its invitees, then the others."""
-which = st.sampled_from([0] * 9 + [1] * 3 + ["first", "unknown"])
-"""The latest call of a conversation; the first of all, mostly ended by then; one nobody knows."""
-flag = st.sampled_from([UNSET, True, False])
-media_id = st.sampled_from([UNSET, None, "one", "two"])
-joins = st.fixed_dictionaries(
-    {},
-    optional={
-        "answer": st.booleans(),
-        "audio": st.booleans(),
-        "video": st.sampled_from([None, True, False]),
-        "screen": st.booleans(),
-    },
-)
-starts = st.fixed_dictionaries(
-    {
-        "invite": st.lists(parties, max_size=4),
-        "max_participants": st.integers(2, 4),
-        "ring_seconds": st.sampled_from([60, 5, 30, 600, 3600]),
-    },
-    optional={
-        "type": st.sampled_from(["audio", "video"]),
-        "sfu": st.sampled_from([True, True, False]),
-        "end_when": st.sampled_from([None, "alone", "empty"]),
-        "call_id": st.integers(1, 4).map(chosen_id),
-    },
-)
-answers: st.SearchStrategy[list[int]] = st.lists(who, max_size=3, unique=True)
-nothing = st.just(Options())
-deeds = {
-    "join": st.sampled_from([{}, {"answer": False}]).map(Options) | joins,
-    "leave": nothing,
-    "connected": nothing,
-    "decline": nothing,
-    "failed": nothing,
-    "cancel": nothing,
-    "heartbeat": nothing,
-    "set_media": st.fixed_dictionaries({"audio": flag, "video": flag, "screen": flag}),
-    "set_transports": st.fixed_dictionaries(
-        {
-            "send_transport_id": media_id,
-            "recv_transport_id": media_id,
-            "audio_producer_id": media_id,
-            "video_producer_id": media_id,
-        }
-    ),
-}
-often = ["join"] * 4 + ["leave", "connected", "decline", "decline"] * 2
-what = st.sampled_from([*often, *deeds]).flatmap(lambda name: st.tuples(st.just(name), deeds[name]))
-"""What a party does: the name of the command and its options."""
-early: st.SearchStrategy[tuple[str, Options]] = st.just(("join", {"answer": False}))
-signs = st.sampled_from(["heartbeat", "heartbeat", "join", "connected", "decline", "set_media"])
-hours = st.lists(
-    st.tuples(
-        st.sampled_from([40, 30, 60, 29.999, 59.999, 70, 120, 120.001, -8, -40]),
-        st.lists(st.tuples(who, signs), max_size=2),
-        st.sampled_from(["sweep", "sweep", "sweep", "start", "expire", "nothing"]),
-    ),
-    min_size=1,
-    max_size=5,
-)
-"""How long, who gives what sign of life at the end of it, and what looks for the lost."""
 
 
 class CallsMachine(RuleBasedStateMachine):
@@ -587,16 +373,6 @@ class CallsMachine(RuleBasedStateMachine):
         its = self.model.current(party)
         latest: list[str | None] = [c.id for c in its if joined(c, party) == joined(its[-1], party)]
         assert (current and current.id) in (latest or [None]), f"current of {party.ref}"
-
-
-def joined(call: Call, party: Party) -> datetime:
-    return call.rows[party].stints[-1].joined_at
-
-
-def model_rows(call: Call | None) -> Any:
-    if call is None:
-        return None
-    return call_view(call), {party: row_view(row) for party, row in call.rows.items()}
 
 
 def calls_machine(

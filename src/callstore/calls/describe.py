@@ -1,0 +1,29 @@
+"""Names for ids: they are the host's, and come by a callback."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from callstore.calls.model import Call, replace
+
+Describe = Callable[[list[str]], dict[str, Any] | Awaitable[dict[str, Any]]]
+"""Names for ids: given "u:…", "g:…" and "c:…" (conversation) refs, whatever the host shows."""
+
+
+async def named(describe: Describe | None, calls: list[Call]) -> list[Call]:
+    """The calls with the host's names for everyone in them, where it gives names."""
+    if describe is None or not calls:
+        return calls
+    refs = [_refs(call) for call in calls]
+    names = describe(sorted(set().union(*refs)))
+    if inspect.isawaitable(names):
+        names = await names
+    return [
+        replace(call, names={ref: names[ref] for ref in own if ref in names})
+        for call, own in zip(calls, refs, strict=True)
+    ]
+
+
+def _refs(call: Call) -> set[str]:
+    parties = [call.initiator, *(row.party for row in call.participants or ())]
+    return {f"c:{call.conversation_id}", *(party.ref for party in parties if party)}
