@@ -1,6 +1,7 @@
-"""Writes the hash-pinned locks in requirements/ with uv, or with --check says which are behind.
+"""Writes the hash-pinned locks in requirements/ with uv, or --check says which are not right.
 
-A lock's first line has a digest of what pyproject.toml asks for: the check needs no network.
+A lock's first line has digests of what pyproject.toml asks for and of the lines below it: the check
+needs no network.
 """
 
 import argparse
@@ -28,17 +29,22 @@ def lock_file(name: str) -> Path:
     return ROOT / "requirements" / f"{name}.txt"
 
 
-def first_line(name: str) -> str:
+def first_line(name: str, pins: str) -> str:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     keys = ("requires-python", "dependencies", "optional-dependencies")
     asked = [pyproject["project"][key] for key in keys] + [pyproject["dependency-groups"]]
-    digest = hashlib.sha256(json.dumps([LOCKS[name], OPTIONS, asked]).encode()).hexdigest()
-    return f"# Written by `make lock` for what pyproject.toml asks: {digest[:16]}"
+    made_of = json.dumps([LOCKS[name], OPTIONS, asked])
+    return f"# Written by `make lock`: pyproject.toml asks {digest(made_of)}, pins {digest(pins)}"
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def is_behind(name: str) -> bool:
     path = lock_file(name)
-    return not path.exists() or path.read_text(encoding="utf-8").splitlines()[0] != first_line(name)
+    first, _, pins = (path.read_text(encoding="utf-8") if path.exists() else "").partition("\n")
+    return first != first_line(name, pins)
 
 
 def write_locks(*, upgrade: bool) -> None:
@@ -52,19 +58,23 @@ def write_locks(*, upgrade: bool) -> None:
         command = [uv, "pip", "compile", *asked, *OPTIONS, *newest, f"--output-file={path}"]
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         pins = path.read_text(encoding="utf-8")
-        path.write_text(f"{first_line(name)}\n{pins}", encoding="utf-8")
+        path.write_text(f"{first_line(name, pins)}\n{pins}", encoding="utf-8")
 
 
 def main() -> str | None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only say which locks are behind")
+    parser.add_argument("--check", action="store_true", help="only say which are behind or edited")
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions allowed")
     asked = parser.parse_args()
     if not asked.check:
         write_locks(upgrade=asked.upgrade)
         return None
     behind = [f"requirements/{name}.txt" for name in LOCKS if is_behind(name)]
-    return f"behind pyproject.toml: {', '.join(behind)}; run `make lock`" if behind else None
+    return (
+        f"behind pyproject.toml, or edited: {', '.join(behind)}; run `make lock`"
+        if behind
+        else None
+    )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from callstore.calls.facade import Calls, Device
 from callstore.calls.model import Guest, Party, Row, User
 from callstore.ids import id_maker
 
-_new_id = id_maker()
 LENGTH = timedelta(seconds=246)  # from the first call's start to the last one's end
 DESKTOP = {"browser": "Chrome", "os": "Windows", "deviceType": "desktop"}
 MOBILE = {"browser": "Safari", "os": "iOS", "deviceType": "mobile"}
@@ -34,7 +33,8 @@ class Cast(Row, frozen=True, kw_only=True):
 
 
 def cast() -> Cast:
-    conversation, ada, ben, chloe = _new_id(), User(_new_id()), User(_new_id()), Guest(_new_id())
+    new_id = id_maker()
+    conversation, ada, ben, chloe = new_id(), User(new_id()), User(new_id()), Guest(new_id())
     names = {
         f"c:{conversation}": "Project Aurora",
         ada.ref: "Ada",

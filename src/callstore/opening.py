@@ -13,11 +13,11 @@ from callstore.calls.facade import Calls
 from callstore.errors import Invalid, SchemaMismatch
 from callstore.ids import id_maker
 from callstore.quality.live import Report, decide_report
-from callstore.schema.facade import check_usable
-from callstore.schema.steps import CURRENT, STEPS
+from callstore.schema.facade import Schema
 from callstore.settings import Settings, load_settings
 from callstore.stores.group import Group, Rules
 from callstore.stores.protocol import Store
+from callstore.validation import time
 
 DEFAULT_STORE = "sqlite:///callstore.db"
 
@@ -39,15 +39,17 @@ async def open_calls(
 
     A new, empty database is brought to the current schema; one that needs a migration is refused
     with SchemaMismatch unless the settings say `auto_migrate`. `clock` gives aware UTC datetimes,
-    `new_id` ids of 24 hex digits. `recordings` is the URL of the object storage, None
-    `CALLSTORE_RECORDINGS`, else a folder beside the database; nothing is recorded yet.
+    `new_id` ids of 24 hex digits; both are also called from the writer's thread. `recordings` is
+    the URL of the object storage, None `CALLSTORE_RECORDINGS`, else a folder beside the database;
+    nothing is recorded yet.
     `check_schema=False` opens a database of whatever schema, for `calls.schema` and nothing else.
     """
     if recordings is not None and not isinstance(recordings, str):
         raise Invalid.field("/recordings", "must be a URL")
     chosen = load_settings(settings)
-    ids, now = new_id or id_maker(), clock or (lambda: datetime.now(UTC))
-    opened = _open_store(store or os.environ.get("CALLSTORE_STORE") or DEFAULT_STORE, chosen)
+    ids, now = new_id or id_maker(), _working(clock or (lambda: datetime.now(UTC)))
+    url = os.environ.get("CALLSTORE_STORE") or DEFAULT_STORE if store is None else store
+    opened = _open_store(url, chosen)
     try:
         if check_schema:
             await _prepare(opened, chosen, now)
@@ -70,15 +72,26 @@ async def open_calls(
         await opened.close()
 
 
+def _working(clock: Callable[[], datetime]) -> Callable[[], datetime]:
+    try:
+        time(clock())
+    except ValueError as error:
+        raise Invalid.field("/clock", str(error)) from None
+    return clock
+
+
 def _open_store(url: object, settings: Settings) -> Store:
     if not isinstance(url, str) or "\0" in url:
         raise Invalid.field("/store", "must be a URL such as sqlite:///calls.db")
     scheme, colon, rest = url.partition(":")
-    if url == "memory:" or (scheme == "sqlite" and rest.startswith("///") and len(rest) > 3):
+    named = rest.startswith("///") and rest not in ("///", "///:memory:")
+    if url == "memory:" or (scheme == "sqlite" and named):
         from callstore.stores.sqlite.store import SqliteStore
 
         path = None if url == "memory:" else Path(rest[3:])
         return SqliteStore(path, patience=settings.command_deadline)
+    if url == "sqlite:///:memory:":
+        raise Invalid.field("/store", "a database in memory is memory:")
     if scheme == "sqlite":
         raise Invalid.field("/store", "must be sqlite:///path, with three slashes")
     from importlib.metadata import entry_points
@@ -89,21 +102,14 @@ def _open_store(url: object, settings: Settings) -> Store:
     raise Invalid.field("/store", f"there is no store for {scheme + colon!r}")
 
 
-async def _prepare(store: Store, settings: Settings, now: Callable[[], datetime]) -> None:
-    applied = await store.schema()
-    check_usable(applied)
-    version = applied[-1].id if applied else 0
-    if version < CURRENT:
-        if applied and not settings.auto_migrate:
-            raise SchemaMismatch(
-                f"the database is at schema {version}, this code at {CURRENT}:"
-                " run `callstore schema up`, or set auto_migrate"
-            )
-        await store.migrate(STEPS, now)
-    if missing := await store.missing_indexes():
-        if not settings.auto_migrate:
-            raise SchemaMismatch(
-                f"a bulk load was interrupted, and indexes are missing ({', '.join(missing)}):"
-                " run `callstore schema up`"
-            )
-        await store.build_indexes()
+async def _prepare(store: Store, settings: Settings, clock: Callable[[], datetime]) -> None:
+    """Brings a new database to the schema; refuses one that is not at it."""
+    schema = Schema(store, clock=clock)
+    status = await schema.status()
+    if status.version and status.pending and not settings.auto_migrate:
+        raise SchemaMismatch(
+            f"the database is at schema {status.version}, this code at {status.code}, and lacks"
+            f" {', '.join(status.pending)}: run `callstore schema up`, unless one runs already or"
+            " calls are being loaded in bulk; or set auto_migrate"
+        )
+    await schema.up()

@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from callstore.calls import commands, lifecycle
+from callstore.calls.arguments import Seed
 from callstore.calls.lifecycle.turn import Context, State
 from callstore.calls.model import CallType, DeviceInfo, Guest, Party, Row, User, replace
 from callstore.settings import Settings
 from callstore.stores.protocol import Store
+from callstore.times import cut
 
 SPAN = timedelta(days=80)  # inside the 90 that an ended call is kept
 BATCH = 1000  # calls in a transaction
@@ -48,21 +50,20 @@ class _Conversation(Row, frozen=True, kw_only=True):
 async def seed_store(
     store: Store,
     settings: Settings,
-    count: int,
-    seed: int,
-    until: datetime,
-    progress: Callable[[int], object],
+    asked: Seed,
+    now: datetime,
+    progress: Callable[[int], object] | None,
 ) -> SeedReport:
-    """Writes `count` ended calls of the 80 days before `until`; the same `seed` and `until` give
-    the same calls. Memory does not grow with `count`. Conflict where these calls are there already.
-    """
-    rng = random.Random(seed)
+    """Writes `asked.count` ended calls of the 80 days before `asked.until`, else the last midnight.
+    Memory does not grow with their number. Conflict where these calls are there already."""
+    until = asked.until or now.replace(hour=0, minute=0, second=0, microsecond=0)
+    rng = random.Random(asked.seed)
     rows: dict[str, int] = {}
     first: _Conversation | None = None
     conversations = 0
     async with store.bulk_load():
         batch: dict[str, list[Any]] = {}
-        for conversation in _conversations(rng, count):
+        for conversation in _conversations(rng, asked.count):
             first = first or conversation
             conversations += 1
             for state, events in _lives(rng, conversation, until, settings):
@@ -72,7 +73,7 @@ async def seed_store(
         await _flush(store, batch, rows, progress)
     assert first is not None
     return SeedReport(
-        calls=count,
+        calls=asked.count,
         conversations=conversations,
         rows=rows,
         busy_conversation=first.id,
@@ -92,12 +93,13 @@ async def _flush(
     store: Store,
     batch: dict[str, list[Any]],
     rows: dict[str, int],
-    progress: Callable[[int], object],
+    progress: Callable[[int], object] | None,
 ) -> None:
     await store.add_rows(batch)
     for name, added in batch.items():
         rows[name] = rows.get(name, 0) + len(added)
-    progress(len(batch.get("CallSession", [])))
+    if progress is not None:
+        progress(len(batch.get("CallSession", [])))
     batch.clear()
 
 
@@ -150,7 +152,7 @@ class _Life:
         settings: Settings,
     ) -> None:
         self._rng = rng
-        self._now = _whole(begins)
+        self._now = cut(begins)
         self._end = begins + room * 0.9
         self._roomy = room > timedelta(minutes=2)
         self._context = Context(
@@ -213,7 +215,7 @@ class _Life:
         for ref, entry in self.state.entries.items():
             if entry.response == "missed" and self._rng.random() < 0.8:
                 seen = self._now + timedelta(minutes=self._rng.uniform(1, 600))
-                self.state.entries[ref] = replace(entry, seen_at=_whole(seen))
+                self.state.entries[ref] = replace(entry, seen_at=cut(seen))
 
     def _talk(self) -> None:
         # In a group some never come; the first always does, or nobody would talk.
@@ -273,7 +275,7 @@ class _Life:
         """Time goes by, less of it where the next call of the conversation is near."""
         step = self._rng.uniform(least, most)
         left = (self._end - self._now).total_seconds()
-        self._now = _whole(self._now + timedelta(seconds=min(step, max(left / 10, 0.05))))
+        self._now = cut(self._now + timedelta(seconds=min(step, max(left / 10, 0.05))))
 
     def _do(self, kind: type[commands.OnCall], **arguments: Any) -> None:
         if self.state.call.live:
@@ -282,12 +284,3 @@ class _Life:
             made = lifecycle.decide(self.state, command, context)
             self.state.apply(made)
             self.events += made.events
-
-
-def midnight(now: datetime) -> datetime:
-    """The last one, UTC: seeds of one day are the same."""
-    return now.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def _whole(moment: datetime) -> datetime:
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -21,6 +21,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType, ValidationError
 from callstore.calls.model import CallSettings, DeviceInfo, Guest, Label, Party, User
 from callstore.errors import Invalid
 from callstore.ids import Id, parse_id
+from callstore.times import EPOCH, to_ms
+from callstore.times import cut as cut
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
@@ -154,23 +156,14 @@ def time(value: object) -> datetime:
     return cut(utc)
 
 
-def cut(moment: datetime) -> datetime:
-    """`moment` without what is finer than a millisecond."""
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 def cursor_text(place: tuple[datetime, str]) -> str:
-    at = (place[0] - _EPOCH) // timedelta(milliseconds=1)
-    return base64.urlsafe_b64encode(f"{at}.{place[1]}".encode()).decode()
+    return base64.urlsafe_b64encode(f"{to_ms(place[0])}.{place[1]}".encode()).decode()
 
 
 def _cursor(value: object) -> tuple[datetime, str]:
     try:
         at, _, id = base64.b64decode(str(value), b"-_", validate=True).decode().partition(".")
-        return time(_EPOCH + timedelta(milliseconds=int(at))), parse_id(id)
+        return time(EPOCH + timedelta(milliseconds=int(at))), parse_id(id)
     except (ValueError, OverflowError, binascii.Error):
         raise ValueError("must be the `next` of a page") from None
 

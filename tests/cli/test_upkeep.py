@@ -39,7 +39,7 @@ def test_a_sweep_as_json(run: Run, made: Made) -> None:
     report = json.loads(run("--json", "sweep").stdout)
     assert report["timedOut"] == 1
     assert set(report) == {
-        "timedOut", "lost", "switched", "expiredRings", "analysed", "finished",
+        "timedOut", "lost", "switched", "expiredRings", "analysed", "finished", "failed",
     }  # fmt: skip
 
 

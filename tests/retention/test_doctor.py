@@ -43,6 +43,22 @@ async def test_mended_counts_are_right(tmp_path: Path) -> None:
     assert report.findings == []
 
 
+async def test_counts_are_mended_with_the_peak_that_they_need(tmp_path: Path) -> None:
+    clock = FakeClock()
+    url = f"sqlite:///{tmp_path}/calls.db"
+    async with open_calls(url, clock=clock) as calls:
+        call = await calls.start(CONVERSATION, ADA, invite=[BEN])
+        await calls.join(call.id, BEN)
+    with sqlite3.connect(tmp_path / "calls.db") as db:
+        db.execute("UPDATE CallSession SET liveCount = 0, joinedCount = 0, peakParticipants = 0")
+    db.close()
+    async with open_calls(url, clock=clock) as calls:
+        assert (await calls.doctor(fix=True)).fixed == 2
+        mended = await calls.get(call.id)
+        assert (mended.live_count, mended.joined_count, mended.peak_participants) == (2, 2, 2)
+        assert (await calls.doctor()).findings == []
+
+
 async def test_a_missing_event_is_found_and_cannot_be_mended(tmp_path: Path) -> None:
     report = await broken(tmp_path, "DELETE FROM CallEvent WHERE seq = 2", fix=True)
     assert [f.problem for f in report.findings] == ["seq_gap"]

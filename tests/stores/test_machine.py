@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from callstore.testing.contract.machine import QUICK, calls_test, check_calls
+from callstore.testing.contract.machine import calls_test, check_calls
+from callstore.testing.contract.moves import QUICK
 
 TestLivesInMemory = calls_test(lambda: "memory:", QUICK)
 

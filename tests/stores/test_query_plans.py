@@ -65,7 +65,6 @@ PLANS: dict[str, tuple[str, list[str]]] = {
     "participants of calls": (queries.PARTICIPANTS_OF_CALLS, ["p key"]),
     "lease": (queries.LEASE, ["l key"]),
     "delete lease": (queries.DELETE_LEASE, ["CallLease key"]),
-    "release lease": (queries.RELEASE_LEASE, ["CallLease key"]),
     "call by id": (queries.CALL_BY_ID, ["c key"]),
     "live call": (queries.LIVE_CALL, ["c CallSession_oneLive"]),
     "participants": (queries.PARTICIPANTS, ["p key"]),
@@ -81,11 +80,10 @@ PLANS: dict[str, tuple[str, list[str]]] = {
     "hide": (queries.HIDE, ["e CallLogEntry_party"]),
     "overdue": (queries.OVERDUE, DOING),
     "due": (queries.DUE, [*DOING, "c CallSession_ringDeadline", "c CallSession_fewSince"]),
-    "unanalysed": (queries.UNANALYSED, ["n CallQualitySample_unstamped", "c key"]),
-    "stamp samples": (queries.STAMP_SAMPLES, ["CallQualitySample key"]),
+    "unanalysed": (queries.UNANALYSED, ["n CallQualitySample_new", "c key"]),
+    "stamp samples": (queries.STAMP_SAMPLES, ["s key", "o key"]),
     "delete analytics": (queries.DELETE_ANALYTICS, ["CallAnalytics key"]),
     "miscounted": (queries.MISCOUNTED, ["c key", "p key", "v key", "v key"]),
-    "recount": (queries.RECOUNT, ["c key", "p key", "p key"]),
     "has step": (queries.HAS_STEP, ["CallSchema key"]),
 }
 for _collection in tables.COLLECTIONS:
@@ -118,7 +116,7 @@ EXCEPTIONS = {
         "SCAN c USING INDEX CallSession_oneLive": "the live calls",
     },
     "unanalysed": {
-        "SCAN CallQualitySample USING INDEX CallQualitySample_unstamped": "one row, by its limit",
+        "SCAN CallQualitySample USING INDEX CallQualitySample_new": "one row, by its limit",
         "SCAN (subquery-1)": "that row",
         "SCAN sampled": "the calls with samples that no analysis has seen",
     },

@@ -45,6 +45,10 @@ class Expire(OnCall, frozen=True, kw_only=True):
     at: Time | None = None
 
 
+class Recount(OnCall, frozen=True, kw_only=True):
+    """A doctor's: makes the counts what the rows say."""
+
+
 class Cancel(OnCall, frozen=True, kw_only=True):
     by: Party
 

@@ -29,7 +29,7 @@ from callstore.quality.facade import Quality
 from callstore.retention.doctor import DoctorReport, examine
 from callstore.retention.sweep import Sweep, SweepReport
 from callstore.schema.facade import Schema
-from callstore.seeding import SeedReport, midnight, seed_store
+from callstore.seeding import SeedReport, seed_store
 from callstore.settings import Settings
 from callstore.stores.group import Group
 from callstore.stores.protocol import HistoryQuery, LogQuery, Store
@@ -62,9 +62,8 @@ class Calls:
         self._describe = describe
         self.quality = Quality(store, group, clock=clock, new_id=new_id, settings=settings)
         self.schema = Schema(store, clock=clock)
-        self._sweep = Sweep(
-            store, group, self.quality.analyse, clock=self._now, liveness=settings.liveness
-        )
+        analyse, silence = self.quality.analyse, settings.liveness
+        self._sweep = Sweep(store, group, analyse, clock=self._now, liveness=silence)
 
     # -- a call's life
 
@@ -86,8 +85,7 @@ class Calls:
 
         With a `call_id` of the caller's a retry is safe: the same start again returns the call,
         any other call of that id is a Conflict. `end_when`: `alone` ends the call when one is left
-        (the default for one invitee), `empty` when nobody is.
-        """
+        (the default for one invitee), `empty` when nobody is."""
         return await self._changed(
             commands.Start,
             conversation_id=conversation_id,
@@ -120,8 +118,7 @@ class Calls:
         """Takes a seat (CallFull if none is free), or comes back to it.
 
         `answer=False`: the device of somebody invited is up, but they have not answered: no seat.
-        `video` None is as the call's type. `mode_switch` is None or ("p2p", "sfu").
-        """
+        `video` None is as the call's type. `mode_switch` is None or ("p2p", "sfu")."""
         joined: Joined = await self._submit(
             commands.Join,
             call_id=call_id,
@@ -367,14 +364,8 @@ class Calls:
     ) -> DoctorReport:
         """Looks at every row for what other writers or a crash may have left; `fix` mends what can
         be. `progress` is told how many calls were looked at since it was last told."""
-        return await examine(
-            self._store,
-            self._group,
-            now=self._now(),
-            liveness=self._settings.liveness,
-            fix=fix,
-            progress=progress or (lambda _: None),
-        )
+        silence = self._settings.liveness
+        return await examine(self._store, self._group, self._now(), silence, fix, progress)
 
     async def seed(
         self,
@@ -382,24 +373,21 @@ class Calls:
         *,
         seed: int = 1,
         until: datetime | None = None,
-        progress: Callable[[int], object] = lambda _: None,
+        progress: Callable[[int], object] | None = None,
     ) -> SeedReport:
         """Writes `count` realistic ended calls of the 80 days before `until` (None: the last
         midnight, UTC). The same `seed` and `until` give the same calls; memory stays as it is.
         `progress` is told how many more calls were written. Conflict if they are there already."""
         asked = check(arguments.Seed, count=count, seed=seed, until=until)
-        until = asked.until or midnight(self._now())
-        return await seed_store(
-            self._store, self._settings, asked.count, asked.seed, until, progress
-        )
+        return await seed_store(self._store, self._settings, asked, self._now(), progress)
 
     # -- inside
 
-    async def _submit(self, command: type[commands.Command], **arguments: Any) -> Any:
-        return await self._group.submit(check(command, **arguments))
+    async def _submit(self, command: type[commands.Command], **given: Any) -> Any:
+        return await self._group.submit(check(command, **given))
 
-    async def _changed(self, command: type[commands.Command], **arguments: Any) -> Call:
-        call: Call = await self._submit(command, **arguments)
+    async def _changed(self, command: type[commands.Command], **given: Any) -> Call:
+        call: Call = await self._submit(command, **given)
         return call
 
     async def _found(self, call_id: str) -> Call:

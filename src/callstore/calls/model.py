@@ -4,6 +4,7 @@ Times are aware UTC datetimes in whole milliseconds. Ranges and enumerations sta
 tables' CHECKs and validators are derived from these annotations.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -127,28 +128,28 @@ class Participant(Row, frozen=True, kw_only=True):
     id: Id
     conversation_id: Id
     call_session_id: Id
-    user_id: Id | None
-    anonymous_user_id: Id | None
+    user_id: Id | None = None
+    anonymous_user_id: Id | None = None
     role: Role
     status: ParticipantStatus
     joined_at: datetime  # the first join
-    left_at: datetime | None  # the last leave; null while live
-    answered_at: datetime | None
-    connected_at: datetime | None  # of the current stint
-    last_seen_at: datetime | None  # last sign of life, filled when a stint closes
+    left_at: datetime | None = None  # the last leave; null while live
+    answered_at: datetime | None = None
+    connected_at: datetime | None = None  # of the current stint
+    last_seen_at: datetime | None = None  # last sign of life, filled when a stint closes
     stints: list[Stint]
     audio_enabled: bool
     video_enabled: bool
-    screen_share_enabled: bool
-    send_transport_id: Label | None
-    recv_transport_id: Label | None
-    audio_producer_id: Label | None
-    video_producer_id: Label | None
-    quality_metrics: QualityMetrics | None
-    device_info: DeviceInfo | None
+    screen_share_enabled: bool = False
+    send_transport_id: Label | None = None
+    recv_transport_id: Label | None = None
+    audio_producer_id: Label | None = None
+    video_producer_id: Label | None = None
+    quality_metrics: QualityMetrics | None = None
+    device_info: DeviceInfo | None = None
     updated_at: datetime
-    anonymized_at: datetime | None
-    expires_at: datetime | None
+    anonymized_at: datetime | None = None
+    expires_at: datetime | None = None
 
     @property
     def party(self) -> Party | None:
@@ -163,6 +164,11 @@ class Participant(Row, frozen=True, kw_only=True):
         return self.left_at is None and self.answered_at is not None
 
 
+def in_order_of_joining(rows: Iterable[Participant]) -> list[Participant]:
+    """By the first join; of those who came at once by id."""
+    return sorted(rows, key=lambda row: (row.joined_at, row.id))
+
+
 class Call(Row, frozen=True, kw_only=True):
     """A CallSession. `participants` is filled where a docstring says so, else None."""
 
@@ -173,34 +179,34 @@ class Call(Row, frozen=True, kw_only=True):
     type: CallType
     initiator_id: Id
     initiator_kind: PartyKind
-    router_id: Label | None
-    rtp_capabilities: Any
-    settings: CallSettings | None
+    router_id: Label | None = None
+    rtp_capabilities: Any = None
+    settings: CallSettings | None = None
     created_at: datetime
-    started_at: datetime | None  # the first answer by another than the initiator
-    ended_at: datetime | None
-    duration: Count | None  # whole seconds from started_at to ended_at; 0 when never answered
-    end_reason: EndReason | None
-    ended_by: Id | None
-    ended_by_kind: PartyKind | None
+    started_at: datetime | None = None  # the first answer by another than the initiator
+    ended_at: datetime | None = None
+    duration: Count | None = None  # whole seconds, started_at to ended_at; 0 if unanswered
+    end_reason: EndReason | None = None
+    ended_by: Id | None = None
+    ended_by_kind: PartyKind | None = None
     updated_at: datetime
     version: Annotated[int, Meta(ge=1, le=2**63 - 1)]  # +1 per effective command
-    event_count: Count  # the seq of the last event
+    event_count: Count = 0  # the seq of the last event
     last_event_at: datetime
     live: bool
-    live_count: Count  # seated now
-    joined_count: Count  # parties ever seated
-    peak_participants: Count
+    live_count: Count = 0  # seated now
+    joined_count: Count = 0  # parties ever seated
+    peak_participants: Count = 0
     max_participants: Annotated[int, Meta(ge=2, le=10_000)]
     sfu_allowed: bool
-    few_since: datetime | None  # since when at most 2 are seated; null once ended
-    mode_switch_count: Count
-    mode_changed_at: datetime | None
-    ring_deadline: datetime | None
+    few_since: datetime | None = None  # since when at most 2 are seated; null once ended
+    mode_switch_count: Count = 0
+    mode_changed_at: datetime | None = None
+    ring_deadline: datetime | None = None
     end_when: EndWhen
-    holds: list[Id]
-    erased_count: Count
-    expires_at: datetime | None
+    holds: list[Id] = []
+    erased_count: Count = 0
+    expires_at: datetime | None = None
     outcome: Outcome | UnsetType = UNSET  # derived, never stored
     participants: list[Participant] | None = None
     names: dict[str, Any] | None = None  # what the host's `describe` says of those in it
@@ -212,6 +218,13 @@ class Call(Row, frozen=True, kw_only=True):
     def initiator(self) -> Party:
         return party_of_kind(self.initiator_id, self.initiator_kind)
 
+    @property
+    def ended_by_party(self) -> Party | None:
+        """Who ended it; None while it goes on, and where that was the host or callstore."""
+        if self.ended_by is None or self.ended_by_kind is None:
+            return None
+        return party_of_kind(self.ended_by, self.ended_by_kind)
+
 
 class LogEntry(Row, frozen=True, kw_only=True):
     """A call in one party's own log, also of those who never joined."""
@@ -219,27 +232,33 @@ class LogEntry(Row, frozen=True, kw_only=True):
     id: Id
     conversation_id: Id
     call_session_id: Id
-    party: Annotated[str, Meta(pattern="^[ug]:[0-9a-f]{24}$")] | None
-    user_id: Id | None
-    anonymous_user_id: Id | None
+    party: Annotated[str, Meta(pattern="^[ug]:[0-9a-f]{24}$")] | None = None
+    user_id: Id | None = None
+    anonymous_user_id: Id | None = None
     direction: Direction
     response: Response
     type: CallType
     created_at: datetime  # this and the next three are the call's
-    started_at: datetime | None
-    ended_at: datetime | None
-    end_reason: EndReason | None
-    responded_at: datetime | None  # the party's own answer or decline
-    talk_seconds: Count | None
-    seen_at: datetime | None
-    hidden_at: datetime | None
-    anonymized_at: datetime | None
-    expires_at: datetime | None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    end_reason: EndReason | None = None
+    responded_at: datetime | None = None  # the party's own answer or decline
+    talk_seconds: Count | None = None
+    seen_at: datetime | None = None
+    hidden_at: datetime | None = None
+    anonymized_at: datetime | None = None
+    expires_at: datetime | None = None
     outcome: Outcome | UnsetType = UNSET  # of the call; derived, never stored
 
     def __post_init__(self) -> None:
         live = self.ended_at is None
         force_setattr(self, "outcome", outcome_of(live, self.started_at, self.end_reason))
+
+    @property
+    def unseen(self) -> bool:
+        """A missed call that the party has neither seen nor hidden."""
+        missed = self.direction == "incoming" and self.response == "missed"
+        return missed and self.seen_at is None and self.hidden_at is None
 
 
 class Event(Row, frozen=True, kw_only=True):
@@ -261,6 +280,11 @@ class Event(Row, frozen=True, kw_only=True):
     @property
     def party(self) -> Party | None:
         return party_of(self.user_id, self.anonymous_user_id)
+
+    @property
+    def actor_party(self) -> Party | None:
+        """Who did it; None where that was the host or callstore."""
+        return None if self.actor is None else party_from_ref(self.actor)
 
 
 class Pulse(Row, frozen=True, kw_only=True):
@@ -287,13 +311,18 @@ def party_of_kind(id: str, kind: PartyKind) -> Party:
     return User(id) if kind == "user" else Guest(id)
 
 
-UNANSWERED_OUTCOMES: dict[EndReason, Outcome] = {
+OUTCOMES_BY_REASON: dict[EndReason, Outcome] = {
     "timeout": "missed",
     "declined": "declined",
     "error": "failed",
     "lost": "failed",
+    "cancelled": "cancelled",
+    "forced": "cancelled",
+    "normal": "cancelled",
 }
-"""What became of a call that nobody answered; by any other end reason it was cancelled."""
+"""What became of a call that nobody answered, by each end reason."""
+UNANSWERED_OUTCOMES = {r: o for r, o in OUTCOMES_BY_REASON.items() if o != "cancelled"}
+"""Those of them that are not cancelled."""
 
 
 def outcome_of(live: bool, started_at: datetime | None, end_reason: EndReason | None) -> Outcome:
@@ -302,7 +331,7 @@ def outcome_of(live: bool, started_at: datetime | None, end_reason: EndReason | 
         return "ongoing"
     if started_at is not None:
         return "answered"
-    return UNANSWERED_OUTCOMES.get(end_reason or "normal", "cancelled")
+    return OUTCOMES_BY_REASON[end_reason or "normal"]
 
 
 replace = msgspec.structs.replace

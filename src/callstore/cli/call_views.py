@@ -7,7 +7,6 @@ from rich.table import Table
 from rich.text import Text
 
 from callstore import Call, Event, LogEntry, Page, Participant, Stint
-from callstore.calls.model import party_from_ref, party_of_kind
 from callstore.cli.grid import NOTHING, Grid
 from callstore.cli.output import (
     clock,
@@ -70,18 +69,14 @@ def _log(entries: Sequence[LogEntry]) -> Grid:
             duration(entry.talk_seconds or None),
             entry.conversation_id,
         )
-    if any(_new(entry) for entry in entries):
+    if any(entry.unseen for entry in entries):
         table.note = "* not seen yet"
     return table
 
 
 def _response(entry: LogEntry) -> Text:
     said = word(entry.response)
-    return said.append(" *") if _new(entry) else said
-
-
-def _new(entry: LogEntry) -> bool:
-    return entry.direction == "incoming" and entry.response == "missed" and entry.seen_at is None
+    return said.append(" *") if entry.unseen else said
 
 
 def ended(call: Call) -> None:
@@ -140,9 +135,7 @@ def _seats(call: Call) -> str:
 def _end(call: Call) -> str | None:
     if call.ended_at is None:
         return None
-    by = ""
-    if call.ended_by is not None and call.ended_by_kind is not None:
-        by = f" by {who(party_of_kind(call.ended_by, call.ended_by_kind))}"
+    by = f" by {who(call.ended_by_party)}" if call.ended_by_party else ""
     return f"{moment(call.ended_at)}  {call.end_reason}{by}"
 
 
@@ -217,7 +210,7 @@ def _who(event: Event) -> str | Text:
     """Whom it is about, else who did it."""
     if event.participant_id:
         return who(event.party)
-    return who(party_from_ref(event.actor)) if event.actor else ""
+    return who(event.actor_party) if event.actor else ""
 
 
 def _data(event: Event) -> str:

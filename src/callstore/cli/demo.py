@@ -206,7 +206,7 @@ class _Shown:
                 (
                     self.name(row.party)
                     for row in call.participants or ()
-                    if row.party and row.party.id == call.ended_by
+                    if row.party and row.party == call.ended_by_party
                 ),
                 "",
             )
@@ -224,7 +224,6 @@ class _Shown:
     def _log(self, items: Sequence[LogEntry], unseen: int) -> Grid:
         table = Grid("started", "type", "direction", "his answer", "the call", "talked>", "")
         for entry in items:
-            new = entry.response == "missed" and entry.seen_at is None
             table.add_row(
                 moment(entry.created_at),
                 entry.type,
@@ -232,7 +231,7 @@ class _Shown:
                 word(entry.response),
                 word(entry.outcome or None),
                 duration(entry.talk_seconds or None),
-                Text("new", style="bold red") if new else "",
+                Text("new", style="bold red") if entry.unseen else "",
             )
         table.note = f"{unseen} missed and not seen"
         return table

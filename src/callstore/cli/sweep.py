@@ -17,6 +17,7 @@ WORDS = {
     "expired_rings": "stopped ringing",
     "analysed": "analysed",
     "finished": "finished",
+    "failed": "failed, see the log",
 }
 
 

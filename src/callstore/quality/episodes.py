@@ -1,15 +1,15 @@
 """Episodes with hysteresis: one trouble is one issue, however its values hop around a line."""
 
 from copy import copy
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from msgspec import Struct
 
 from callstore.quality.lines import LINES, Line, Lines
 from callstore.quality.model import Issue, IssueType, Severity
+from callstore.times import from_ms
 
 SEVERITIES: tuple[Severity, ...] = ("minor", "major", "critical")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Seen(Struct, array_like=True, gc=False):
@@ -100,7 +100,7 @@ def issue(episode: Episode, type: IssueType, participant_id: str) -> Issue:
 
 
 def to_time(at: float) -> datetime:
-    return _EPOCH + timedelta(milliseconds=round(at))
+    return from_ms(round(at))
 
 
 def _go_on(episode: Episode, line: Line, now: Seen) -> None:

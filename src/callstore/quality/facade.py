@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from callstore.calls.arguments import OfCall
 from callstore.calls.model import Party, replace
 from callstore.errors import Invalid, NotFound
 from callstore.ids import Id
@@ -18,10 +19,6 @@ from callstore.settings import Settings
 from callstore.stores.group import Group
 from callstore.stores.protocol import Store
 from callstore.validation import Time, check, cut
-
-
-class _Asked(Struct, frozen=True, kw_only=True):
-    call_id: Id
 
 
 class _Reported(Struct, frozen=True, kw_only=True):
@@ -77,7 +74,7 @@ class Quality:
         The same samples give the same analysis. Once samples have expired or were erased, the
         stored one stands and is returned as it is.
         """
-        id = check(_Asked, call_id=call_id).call_id
+        id = check(OfCall, call_id=call_id).call_id
         call = await self._store.call(id)
         if call is None:
             raise NotFound("call", id)
@@ -101,12 +98,12 @@ class Quality:
         expire = None
         if call.ended_at is not None:
             expire = max(call.ended_at + self._settings.keep_samples, made.analyzed_at)
-        await self._store.save_analysis(made, samples_expire=expire)
+        await self._store.save_analysis(made, seen=len(samples), samples_expire=expire)
         return made
 
     async def get(self, call_id: str) -> Analytics:
         """The stored analysis; NotFound where the call has none yet."""
-        id = check(_Asked, call_id=call_id).call_id
+        id = check(OfCall, call_id=call_id).call_id
         stored = await self._store.analytics(id)
         if stored is None:
             raise NotFound("analytics", id)

@@ -94,6 +94,7 @@ class Sample(Reading, frozen=True, kw_only=True, gc=False):
     conversation_id: Id
     call_session_id: Id
     participant_id: Id
+    analysed: bool = False  # an analysis of the ended call has seen it
     expires_at: datetime | None = None
 
 

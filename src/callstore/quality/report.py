@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from callstore.errors import Invalid
 from callstore.quality.model import Kind, KindStats, LimitationReason, Reading, Sample
+from callstore.times import cut, from_ms
 
 MAX_BYTES = 1 << 20
 """Of a report as JSON; 50 parties' streams take about 200 kB."""
@@ -84,7 +85,6 @@ _Groups = dict[tuple[str, str | None], list[Entry]]
 _INBOUND = KindStats.__struct_fields__[:15]
 _IN_MS = ("jitter_buffer_delay", "total_freezes_duration")
 _REASONS: tuple[LimitationReason, ...] = ("bandwidth", "cpu", "other", "none")  # worst first
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def read(report: object, *, now: datetime, at: datetime | None = None) -> Reading:
@@ -207,7 +207,7 @@ def _time(entries: list[Entry], now: datetime, at: datetime | None) -> datetime:
     if abs(latest - now.timestamp() * 1000) > MAX_SKEW / timedelta(milliseconds=1):
         pointer = f"/report/{stamps.index(latest)}/timestamp"
         raise Invalid.field(pointer, "is more than 5 minutes off the server's time")
-    return _EPOCH + timedelta(milliseconds=int(latest))
+    return from_ms(int(latest))
 
 
 def _given_time(now: datetime, at: datetime | None) -> datetime:
@@ -217,7 +217,7 @@ def _given_time(now: datetime, at: datetime | None) -> datetime:
         raise Invalid.field("/at", "must have a time zone")
     if abs(at - now) > MAX_SKEW:
         raise Invalid.field("/at", "is more than 5 minutes off the server's time")
-    return at.astimezone(UTC).replace(microsecond=at.microsecond // 1000 * 1000)
+    return cut(at.astimezone(UTC))
 
 
 def _decode(report: object) -> list[Entry]:

@@ -1,7 +1,7 @@
 """Scoring bare traces: JSON lines of `{"t": ms, "peer": name, "report": […]}`, without a call."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 from msgspec import Struct
@@ -14,6 +14,7 @@ from callstore.quality.model import ParticipantMetrics, Reading, TraceParticipan
 from callstore.quality.report import read
 from callstore.quality.summary import Summary, call_score, summarise
 from callstore.quality.windows import to_ms
+from callstore.times import EPOCH
 
 
 class TraceLine(Struct):
@@ -49,7 +50,7 @@ def read_line(text: bytes | str, number: int = 0) -> tuple[str, Reading]:
     """A line's peer and what is kept of its report."""
     try:
         line = msgspec.json.decode(text, type=TraceLine)
-        at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=line.t)
+        at = EPOCH + timedelta(milliseconds=line.t)
         return line.peer, read(bytes(line.report), now=at, at=at)
     except Invalid as error:
         raise Invalid([(f"/{number}{at}", message) for at, message in error.errors]) from None

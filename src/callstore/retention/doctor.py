@@ -1,12 +1,16 @@
 """The doctor: what disagrees in a database, and how it is mended."""
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from callstore.calls.commands import Expire
+from callstore.calls.commands import Expire, Recount
 from callstore.calls.model import Row
+from callstore.errors import Conflict, NotFound, StoreError
 from callstore.stores.group import Group
 from callstore.stores.protocol import Finding, Store
+
+_log = logging.getLogger("callstore")
 
 
 class DoctorReport(Row, frozen=True, kw_only=True):
@@ -20,11 +24,10 @@ class DoctorReport(Row, frozen=True, kw_only=True):
 async def examine(
     store: Store,
     group: Group,
-    *,
     now: datetime,
     liveness: timedelta | None,
     fix: bool,
-    progress: Callable[[int], object],
+    progress: Callable[[int], object] | None,
 ) -> DoctorReport:
     """Overdue live calls, orphans, counts that disagree with rows, gaps in seq.
 
@@ -39,19 +42,27 @@ async def examine(
     async for count, found in store.examine():
         calls += count
         findings += found
-        progress(count)
+        if progress is not None:
+            progress(count)
     if fix:
         for finding in findings:
             fixed += await _mend(store, group, finding)
-        await store.delete_orphans()
     return DoctorReport(calls=calls, findings=findings, fixed=fixed)
 
 
 async def _mend(store: Store, group: Group, finding: Finding) -> bool:
-    match finding.problem:
-        case "overdue":
-            call, _ = await group.submit(Expire(call_id=finding.id))
-            return not call.live
-        case "counts":
-            await store.recount(finding.id)
-    return finding.problem in ("counts", "orphan")
+    """Whether it is mended; what cannot be does not keep the others from it."""
+    try:
+        match finding.problem:
+            case "overdue":
+                call, _ = await group.submit(Expire(call_id=finding.id))
+                return not call.live
+            case "counts":
+                await group.submit(Recount(call_id=finding.id))
+                return True
+            case "orphan":
+                await store.delete_orphan(finding)
+                return True
+    except (Conflict, NotFound, StoreError) as error:
+        _log.error("call %s could not be mended", finding.id, exc_info=error)
+    return False

@@ -1,6 +1,7 @@
 """The sweep: deadlines, lost parties, seats and analyses, by one process at a time."""
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -8,16 +9,18 @@ from datetime import datetime, timedelta
 from callstore.calls.commands import Expire
 from callstore.calls.lifecycle.expiry import P2P_AFTER
 from callstore.calls.model import Event, Row
-from callstore.errors import NotFound
-from callstore.stores.group import MOST, SWEEP, WATCH_GAP, Group
+from callstore.errors import Busy, CallstoreError, NotFound, StoreUnavailable
+from callstore.stores.group import MOST, Group
+from callstore.stores.leases import SWEEP, release, take
 from callstore.stores.protocol import Store
 
-LEASE_FOR = timedelta(seconds=60)
+_log = logging.getLogger("callstore")
 
 
 class SweepReport(Row, frozen=True, kw_only=True):
     """What a sweep did: calls that rang out, participants lost, calls brought to another mode,
-    calls whose late invitees stopped ringing, calls analysed, unfinished work finished."""
+    calls whose late invitees stopped ringing, calls analysed, unfinished work finished; and calls
+    that could not be swept, which the log says more of."""
 
     timed_out: int = 0
     lost: int = 0
@@ -25,6 +28,7 @@ class SweepReport(Row, frozen=True, kw_only=True):
     expired_rings: int = 0
     analysed: int = 0
     finished: int = 0
+    failed: int = 0
 
 
 class Sweep:
@@ -47,13 +51,14 @@ class Sweep:
         self._liveness = liveness
         self._pinned: datetime | None = None
         self._running = False
+        self._failed = 0
 
     async def run(self, pinned: datetime | None) -> SweepReport:
         """One sweep: everything as of `pinned`, None as of when its turn comes. All zeros while
         another sweep holds the lease."""
         if self._running:
             return SweepReport()
-        self._running, self._pinned = True, pinned
+        self._running, self._pinned, self._failed = True, pinned, 0
         try:
             return await self._run()
         finally:
@@ -66,7 +71,7 @@ class Sweep:
             events = await self._expire()
             analysed = await self._analyse_ended()
         finally:
-            await self._store.release_lease(SWEEP, self._holder)
+            await self._store.change_lease(SWEEP, release(self._holder))
         return SweepReport(
             timed_out=sum(
                 e.type == "call.ended" and (e.data or {})["reason"] == "timeout" for e in events
@@ -75,27 +80,30 @@ class Sweep:
             switched=sum(e.type == "mode.switched" for e in events),
             expired_rings=sum(e.type == "ring.expired" for e in events),
             analysed=analysed,
+            failed=self._failed,
         )
-
-    def _now(self) -> datetime:
-        return self._pinned or self._clock()
 
     async def _keep_lease(self) -> bool:
         """Taken or renewed; False when another sweep has it."""
-        lease = await self._store.take_lease(SWEEP, self._holder, self._now(), LEASE_FOR, WATCH_GAP)
-        return lease is not None
+        now = self._pinned or self._clock()
+        return await self._store.change_lease(SWEEP, take(SWEEP, self._holder, now)) is not None
 
     async def _expire(self) -> list[Event]:
-        now = self._now()
+        now = self._pinned or self._clock()
         silent_before = None if self._liveness is None else now - self._liveness
         due = await self._store.due(now, silent_before, now - P2P_AFTER)
         events: list[Event] = []
         for first in range(0, len(due), MOST):
             some = due[first : first + MOST]
-            for _, made in await asyncio.gather(
-                *(self._group.submit(Expire(call_id=id, at=self._pinned)) for id in some)
-            ):
-                events += made
+            found = await asyncio.gather(
+                *(self._group.submit(Expire(call_id=id, at=self._pinned)) for id in some),
+                return_exceptions=True,
+            )
+            for id, one in zip(some, found, strict=True):
+                if isinstance(one, BaseException):
+                    self._failed += _passed_over(id, one)
+                else:
+                    events += one[1]
             if not await self._keep_lease():
                 break
         return events
@@ -107,7 +115,18 @@ class Sweep:
                 break
             try:
                 await self._analyse(call_id)
-            except NotFound:
-                continue  # deleted meanwhile
-            count += 1
+                count += 1
+            except CallstoreError as error:
+                self._failed += _passed_over(call_id, error)
         return count
+
+
+def _passed_over(call_id: str, error: BaseException) -> int:
+    """One call must not keep a sweep from all others; that the store is away stops it. Gives how
+    many failures it counts as: a call that was deleted meanwhile is none."""
+    if isinstance(error, NotFound):
+        return 0
+    if isinstance(error, Busy | StoreUnavailable) or not isinstance(error, CallstoreError):
+        raise error
+    _log.error("call %s could not be swept", call_id, exc_info=error)
+    return 1

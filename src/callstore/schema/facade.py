@@ -39,14 +39,18 @@ class Schema:
         )
 
     async def up(self) -> SchemaReport:
-        """Applies the steps that are missing, each whole or not at all."""
-        check_usable(await self._store.schema())
+        """Applies what is missing, whole or not at all; SchemaMismatch for what is past this
+        code."""
+        status = await self.status()
+        _check_usable(status.applied)
+        if not status.pending:
+            return status
         await self._store.migrate(STEPS, self._clock)
         await self._store.build_indexes()
         return await self.status()
 
 
-def check_usable(applied: list[SchemaStep]) -> None:
+def _check_usable(applied: list[SchemaStep]) -> None:
     """SchemaMismatch for a database that has moved past this code."""
     oldest = max((step.oldest_code for step in applied), default=0)
     if oldest > CURRENT:

@@ -10,10 +10,14 @@ import msgspec
 from msgspec import Struct
 
 from callstore.calls.model import Call, Event, LogEntry, Participant, Pulse
+from callstore.ids import Id
 from callstore.quality.model import Analytics, Sample
 from callstore.schema.model import Lease, SchemaStep
+from callstore.validation import JSON_BYTES
 
 Kind = Literal["id", "text", "time", "int", "real", "bool", "json"]
+
+_ID_PATTERN = Id.__metadata__[0].pattern  # type: ignore[attr-defined]
 
 PRESENT = object()
 """In the condition of a partial index: the field is not null."""
@@ -25,9 +29,16 @@ class Field(Struct, frozen=True, kw_only=True):
     kind: Kind
     nullable: bool
     choices: tuple[str, ...] = ()
-    low: int | None = None
-    high: int | None = None
+    low: float | None = None
+    high: float | None = None
     type: Any = None  # for kind json: what it decodes to
+
+
+class Rule(Struct, frozen=True, kw_only=True):
+    """What must hold within a row, beyond each field's own range."""
+
+    name: str
+    sql: str
 
 
 class Index(Struct, frozen=True, kw_only=True):
@@ -41,7 +52,10 @@ class Index(Struct, frozen=True, kw_only=True):
 
 
 class Collection(Struct, frozen=True, kw_only=True, eq=False):
-    """`key` is the primary key; rows lie in its order where `clustered`. `rules` are SQL."""
+    """`key` is SQLite's primary key; rows lie in its order where `clustered`. `guard` is the field
+    by which a writer sees that another was faster. `shard` is what a cluster shards it by: every
+    unique index begins with it.
+    """
 
     name: str
     row: type[Struct]
@@ -50,17 +64,22 @@ class Collection(Struct, frozen=True, kw_only=True, eq=False):
     clustered: bool = False
     of_call: bool = True  # has conversationId and callSessionId, and goes with its call
     indexes: tuple[Index, ...] = ()
-    rules: tuple[str, ...] = ()
-    fixed: tuple[str, ...] = ()  # fields that never change once written
+    rules: tuple[Rule, ...] = ()
+    guard: str | None = None
+    shard: tuple[str, ...] = ("conversationId",)
 
 
-def _collection(name: str, row: type[Struct], *, derived: tuple[str, ...] = (), **rest: Any) -> Any:
+def _collection(
+    name: str, row: type[Struct], *, derived: tuple[str, ...] = (), **rest: Any
+) -> Collection:
     info = msgspec.inspect.type_info(row)
     assert isinstance(info, msgspec.inspect.StructType)
     types = {f.name: f.type for f in msgspec.structs.fields(row)}
     fields = tuple(
         _field(field, types[field.name]) for field in info.fields if field.name not in derived
     )
+    # Codecs take the first values of a row: what is derived stands at its end.
+    assert [field.name for field in info.fields[len(fields) :]] == list(derived)
     return Collection(name=name, row=row, fields=fields, **rest)
 
 
@@ -77,13 +96,13 @@ def _field(field: msgspec.inspect.Field, annotation: Any) -> Field:
             kind = "time"
         case msgspec.inspect.BoolType():
             kind = "bool"
-        case msgspec.inspect.FloatType():
-            kind = "real"
+        case msgspec.inspect.FloatType(ge=low, le=high):
+            kind, known = "real", {"low": low, "high": high}
         case msgspec.inspect.IntType(ge=low, le=high):
             kind, known = "int", {"low": low, "high": high}
         case msgspec.inspect.LiteralType(values=values):
             kind, known = "text", {"choices": values}
-        case msgspec.inspect.StrType(pattern="^[0-9a-f]{24}$"):
+        case msgspec.inspect.StrType(pattern=pattern) if pattern == _ID_PATTERN:
             kind = "id"
         case msgspec.inspect.StrType(min_length=low, max_length=high):
             kind, known = "text", {"low": low, "high": high}
@@ -99,9 +118,10 @@ def _field(field: msgspec.inspect.Field, annotation: Any) -> Field:
     )
 
 
-_EXACTLY_ONE_PARTY = (
-    "(userId IS NULL) + (anonymousUserId IS NULL) = 1"
-    " OR (userId IS NULL AND anonymousUserId IS NULL AND anonymizedAt IS NOT NULL)"
+_EXACTLY_ONE_PARTY = Rule(
+    name="exactlyOneParty",
+    sql="(userId IS NULL) + (anonymousUserId IS NULL) = 1"
+    " OR (userId IS NULL AND anonymousUserId IS NULL AND anonymizedAt IS NOT NULL)",
 )
 _OF_CALL = ("conversationId", "callSessionId")
 
@@ -110,13 +130,18 @@ CALL = _collection(
     Call,
     derived=("outcome", "participants", "names"),
     of_call=False,
-    fixed=("id", "conversationId", "type", "createdAt", "maxParticipants", "sfuAllowed", "endWhen"),
+    guard="version",
     rules=(
-        "live = (status IN ('initiated', 'ringing', 'active'))",
-        "live = (endedAt IS NULL)",
-        "liveCount <= maxParticipants",
-        "liveCount <= peakParticipants AND peakParticipants <= maxParticipants",
-        "rtpCapabilities IS NULL OR length(rtpCapabilities) <= 65536",
+        Rule(name="liveStatus", sql="live = (status IN ('initiated', 'ringing', 'active'))"),
+        Rule(name="liveUntilEnded", sql="live = (endedAt IS NULL)"),
+        Rule(
+            name="noMoreThanSeats",
+            sql="liveCount <= peakParticipants AND peakParticipants <= maxParticipants",
+        ),
+        Rule(
+            name="rtpCapabilitiesSize",
+            sql=f"rtpCapabilities IS NULL OR length(CAST(rtpCapabilities AS BLOB)) <= {JSON_BYTES}",
+        ),
     ),
     indexes=(
         Index(
@@ -156,7 +181,6 @@ PARTICIPANT = _collection(
     "CallParticipant",
     Participant,
     key=(*_OF_CALL, "id"),
-    fixed=("id", *_OF_CALL, "role", "joinedAt"),
     rules=(_EXACTLY_ONE_PARTY,),
     indexes=(
         Index(
@@ -193,7 +217,7 @@ PULSE = _collection(
     Pulse,
     key=(*_OF_CALL, "id"),
     clustered=True,
-    fixed=("id", *_OF_CALL, "participantId"),
+    guard="seenAt",
 )
 
 LOG_ENTRY = _collection(
@@ -202,10 +226,13 @@ LOG_ENTRY = _collection(
     derived=("outcome",),
     key=(*_OF_CALL, "id"),
     clustered=True,
-    fixed=("id", *_OF_CALL, "direction", "type", "createdAt"),
+    shard=("party",),
     rules=(
         _EXACTLY_ONE_PARTY,
-        "party IS coalesce('u:' || userId, 'g:' || anonymousUserId)",
+        Rule(
+            name="partyOfItsColumns",
+            sql="party IS coalesce('u:' || userId, 'g:' || anonymousUserId)",
+        ),
     ),
     indexes=(
         Index(
@@ -240,7 +267,6 @@ EVENT = _collection(
     Event,
     key=(*_OF_CALL, "seq"),
     clustered=True,
-    fixed=("id", *_OF_CALL, "seq", "type", "at", "participantId"),
 )
 
 SAMPLE = _collection(
@@ -250,18 +276,18 @@ SAMPLE = _collection(
     clustered=True,
     indexes=(
         Index(
-            name="CallQualitySample_unstamped",
+            name="CallQualitySample_new",
             fields=_OF_CALL,
-            where={"expiresAt": None},
+            where={"analysed": False},
             serves="sweep: ended calls with samples that no analysis has seen",
         ),
     ),
 )
 
-ANALYTICS = _collection("CallAnalytics", Analytics, key=_OF_CALL, fixed=("id", *_OF_CALL))
+ANALYTICS = _collection("CallAnalytics", Analytics, key=_OF_CALL)
 
-LEASE = _collection("CallLease", Lease, of_call=False)
-SCHEMA = _collection("CallSchema", SchemaStep, of_call=False)
+LEASE = _collection("CallLease", Lease, of_call=False, shard=())
+SCHEMA = _collection("CallSchema", SchemaStep, of_call=False, shard=())
 
 COLLECTIONS: tuple[Collection, ...] = (
     CALL,

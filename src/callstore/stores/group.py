@@ -6,6 +6,7 @@ that finds it empty is committed at once, and while one group is on its way the 
 """
 
 import asyncio
+import logging
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -16,27 +17,18 @@ from typing import Any
 from msgspec import Struct
 
 from callstore.calls import lifecycle
-from callstore.calls.commands import (
-    ByParty,
-    Command,
-    Expire,
-    Heartbeat,
-    Join,
-    OnCall,
-    SetMedia,
-    SetTransports,
-    Start,
-)
-from callstore.calls.lifecycle.turn import Context, State, Transition
-from callstore.calls.model import Call, Joined, replace
+from callstore.calls.commands import Command, Expire, OnCall, Start
+from callstore.calls.lifecycle import asking
+from callstore.calls.lifecycle.turn import Context, State, Transition, Want
+from callstore.calls.model import Call, replace
 from callstore.errors import Busy, CallstoreError, NotFound, StoreError
 from callstore.schema.model import Lease
-from callstore.stores.protocol import Changed, Store, Want, WriteConflict
+from callstore.stores.leases import SWEEP, watching_since
+from callstore.stores.protocol import Changed, Store, Unwritable, WriteConflict
 from callstore.validation import cut
 
 MOST = 256  # commands in a group
-WATCH_GAP = timedelta(seconds=120)  # sweeps further apart than this do not watch
-SWEEP = "sweep"  # the lease
+_log = logging.getLogger("callstore")
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -88,11 +80,14 @@ class Group:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                count = min(MOST, len(self._waiting))
-                taken = [self._waiting.popleft() for _ in range(count)]
-                await self._commit([asked for asked in taken if not asked.answer.done()])
+                await self._commit(self._take())
         finally:
             self._runner = None
+
+    def _take(self) -> list[Asked]:
+        """The next group: what has waited longest, of any calls."""
+        taken = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
+        return [asked for asked in taken if not asked.answer.done()]
 
     async def _commit(self, group: list[Asked]) -> None:
         """Commits `group` and answers; halves it on conflicts until the commands' deadline."""
@@ -123,6 +118,8 @@ class Group:
             for asked in group:
                 await self._commit([asked])
         else:
+            if not isinstance(error, Unwritable):
+                _log.error("a command could not be decided", exc_info=error)
             refusal = StoreError(f"the store could not write this: {error}")
             refusal.__cause__ = error
             _refuse(group, refusal)
@@ -184,32 +181,32 @@ class CommandBatch:
     def conversation_ids(self) -> list[str]:
         return [*dict.fromkeys(start.conversation_id for start in self._starts)]
 
+    @property
+    def lease_id(self) -> str | None:
+        """Who is lost, start and expire can tell only by the sweep's."""
+        looking = any(isinstance(asked.command, Start | Expire) for asked in self._group)
+        return SWEEP if looking else None
+
     def wants(self, calls: Iterable[Call]) -> list[Want]:
         conversations = set(self.conversation_ids)
         chosen = {start.call_id for start in self._starts}
         return [
-            self._want(call, whole=call.id in chosen or call.conversation_id in conversations)
+            asking.want(
+                call,
+                self._on_call.get(call.id, ()),
+                whole=call.id in chosen or call.conversation_id in conversations,
+            )
             for call in calls
         ]
 
-    def _want(self, call: Call, *, whole: bool) -> Want:
-        asked = self._on_call.get(call.id, [])
-        if whole or (call.live and lifecycle.needs_everyone(call, asked)):
-            return Want(call=call, everyone=True)
-        parties = {c.party for c in asked if isinstance(c, ByParty)}
-        logs = {c.party for c in asked if isinstance(c, lifecycle.SETTLES_ENTRY)}
-        if logs and call.started_at is None:
-            logs.add(call.initiator)  # the first answer settles the initiator's entry
-        return Want(call=call, everyone=False, parties=frozenset(parties), logs=frozenset(logs))
-
-    def decide(self, states: Iterable[State], sweep: Lease | None) -> Changed:
+    def decide(self, states: Iterable[State], lease: Lease | None) -> Changed:
         self._kept = {state.call.id: _Kept(state, stored=True) for state in states}
         self._live = {
             kept.state.call.conversation_id: kept
             for kept in self._kept.values()
             if kept.state.call.live
         }
-        self._sweep = sweep
+        self._lease = lease
         changed = Changed()
         for asked in self._group:
             try:
@@ -233,7 +230,7 @@ class CommandBatch:
         decide = self._rules.deciders.get(type(command), lifecycle.decide)
         made = decide(kept.state, command, self._context(at))
         self._apply(kept, made, changed)
-        return _answer_of(command, kept.state, made)
+        return asking.answer(command, kept.state, made)
 
     def _start(self, command: Start, changed: Changed) -> Call:
         same = self._kept.get(command.call_id) if command.call_id else None
@@ -267,14 +264,8 @@ class CommandBatch:
             new_id=self._rules.new_id,
             keep=self._rules.keep,
             liveness=self._rules.liveness,
-            watching_since=_watching_since(self._sweep, now),
+            watching_since=watching_since(self._lease, now),
         )
-
-
-def _watching_since(sweep: Lease | None, now: datetime) -> datetime | None:
-    if sweep is None or sweep.last_run_at is None or now - sweep.last_run_at > WATCH_GAP:
-        return None
-    return sweep.watching_since
 
 
 def _collect(kept: _Kept, changed: Changed) -> None:
@@ -293,18 +284,3 @@ def _differing(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[Any,
 def _with_participants(state: State) -> Call:
     people = sorted(state.participants.values(), key=lambda row: (row.joined_at, row.id))
     return replace(state.call, participants=people)
-
-
-def _answer_of(command: OnCall, state: State, made: Transition) -> Any:
-    match command:
-        case Join(party=party):
-            row = state.participants[party.ref]
-            return Joined(call=state.call, participant=row, mode_switch=made.mode_switch)
-        case SetMedia(party=party) | SetTransports(party=party):
-            return state.participants[party.ref]
-        case Expire():
-            return state.call, made.events
-        case Heartbeat():
-            return None
-        case _:
-            return state.call if made.answer is None else made.answer

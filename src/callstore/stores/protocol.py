@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct, field
 
-from callstore.calls.lifecycle.turn import State
+from callstore.calls.lifecycle.turn import State, Want
 from callstore.calls.model import (
     Call,
     CallType,
@@ -25,6 +25,8 @@ from callstore.calls.model import (
 from callstore.ids import Id
 from callstore.quality.model import Analytics, Sample
 from callstore.schema.model import Lease, SchemaStep
+from callstore.schema.steps import Step
+from callstore.stores.leases import Change
 from callstore.validation import Cursor, Limit, Offset, Time
 
 
@@ -34,16 +36,6 @@ class WriteConflict(Exception):
 
 class Unwritable(Exception):
     """Some row cannot be written, whoever else writes. The group finds out whose it is."""
-
-
-class Want(Struct, frozen=True, kw_only=True):
-    """The rows of one call that a batch needs: everyone's, or the participants `parties` and the
-    log entries of `logs`."""
-
-    call: Call
-    everyone: bool
-    parties: frozenset[Party] = frozenset()
-    logs: frozenset[Party] = frozenset()
 
 
 class Changed(Struct, frozen=True, kw_only=True):
@@ -72,8 +64,13 @@ class Batch(Protocol):
         """Conversations whose live call is needed."""
         ...
 
+    @property
+    def lease_id(self) -> str | None:
+        """The lease that deciding needs to see."""
+        ...
+
     def wants(self, calls: Iterable[Call]) -> list[Want]: ...
-    def decide(self, states: Iterable[State], sweep: Lease | None) -> Changed: ...
+    def decide(self, states: Iterable[State], lease: Lease | None) -> Changed: ...
 
 
 class HistoryQuery(Struct, frozen=True, kw_only=True):
@@ -107,66 +104,100 @@ class LogQuery(Struct, frozen=True, kw_only=True):
     unseen: bool
 
 
-Found = tuple[list[Any], tuple[datetime, str] | None]
-"""Rows of a page, and where the next one begins (None: there is no next)."""
+Place = tuple[datetime, str]
+"""Where the next page begins: the (createdAt, id) of the last row of this one."""
 
 EXAMINED = 1000
 """How many entries a filtered page looks at before it is returned short."""
 
 
 class Finding(Struct, frozen=True, kw_only=True, rename="camel"):
-    """Something a doctor found. `problem` is one of: counts, seq_gap, orphan, overdue."""
+    """Something a doctor found. `problem` is one of: counts, seq_gap, orphan (rows of the call `id`
+    are there, the call is not), overdue."""
 
-    problem: str
+    problem: Literal["counts", "seq_gap", "orphan", "overdue"]
     collection: str
     id: str
     detail: str
+    conversation_id: str | None = None
 
 
 class Store(Protocol):
-    # -- changing: nothing outside a transaction, nothing half done
+    """What is kept, durably. Every method may raise StoreUnavailable, and Busy when others keep it
+    locked for longer than the command deadline; none lets a driver's error out.
+
+    A call's conversation never changes. A store that shards by it looks it up once per call id and
+    remembers it: methods that take a call id need no more.
+    """
+
+    # -- changing: one transaction each, nothing half done
 
     async def transact(self, batch: Batch, patience: float) -> None:
-        """Loads, decides and commits `batch` in one transaction: 4 queries to load, then one
-        statement per collection and shape of change. WriteConflict, StoreUnavailable, Busy (not
-        within `patience` seconds); any other exception means that some row could not be written.
+        """Loads, decides and commits `batch` in one transaction: up to 8 queries to load, then one
+        statement per collection and set of changed fields. Raises WriteConflict when another writer
+        was faster, Busy when the lock was not free within `patience` seconds, any other exception
+        when some row cannot be written.
+
+        Where a commit's result is unknown the store finds out itself, by the id of one of the
+        batch's events, before it decides again: it never raises WriteConflict while the batch may
+        have been committed, and answers stay those of the decision that was.
         """
 
-    async def mark_seen(self, party: Party, call_ids: list[str] | None, at: datetime) -> int: ...
-    async def hide(self, party: Party, call_ids: list[str] | None, at: datetime) -> int: ...
-    async def save_analysis(self, analytics: Analytics, *, samples_expire: datetime | None) -> None:
-        """Writes the call's analysis in place of an earlier one, and stamps its samples."""
+    async def mark_seen(self, party: Party, call_ids: list[str] | None, at: datetime) -> int:
+        """Marks the party's entries of these calls (None: all missed ones) that are not seen yet;
+        how many. Not part of a call: no version, no event."""
+
+    async def hide(self, party: Party, call_ids: list[str] | None, at: datetime) -> int:
+        """Hides the party's entries of these calls (None: all) from their log; how many."""
+
+    async def save_analysis(
+        self, analytics: Analytics, *, seen: int, samples_expire: datetime | None
+    ) -> None:
+        """Writes the call's analysis in place of an earlier one. With `samples_expire` (the call
+        has ended) its samples are marked as analysed, unless there are more than the `seen`."""
 
     async def add_rows(self, rows: dict[str, list[Any]]) -> None:
         """Inserts rows by collection name, in one transaction: for seeding and moving. Conflict
         where one is there already."""
 
     def bulk_load(self) -> AbstractAsyncContextManager[None]:
-        """While it lasts, rows are added in bulk: secondary indexes of an empty database are built
-        at its end."""
+        """While it lasts, rows are added in bulk: indexes of an empty database that forbid nothing
+        are built at its end."""
         ...
 
-    async def take_lease(
-        self, id: str, holder: str, now: datetime, ttl: timedelta, watch_gap: timedelta
-    ) -> Lease | None:
-        """The lease, taken or renewed; None while another holds it. `watching_since` starts anew
-        when the last run is more than `watch_gap` ago."""
+    async def change_lease(self, id: str, change: Change) -> Lease | None:
+        """Atomically reads the lease, asks `change`, writes what it gives; None: nothing."""
 
-    async def release_lease(self, id: str, holder: str) -> None: ...
-    async def delete_orphans(self) -> None: ...
-    async def recount(self, call_id: str) -> None:
-        """Makes a call's counts what its rows say."""
+    async def delete_orphan(self, finding: Finding) -> None:
+        """Deletes the rows that an orphan finding is about."""
 
-    # -- reading: one query, or two where participants come with calls
+    # -- reading: each in one snapshot; participants by one second query
 
-    async def call(self, call_id: str) -> Call | None: ...
-    async def live_call(self, conversation_id: str) -> Call | None: ...
-    async def current_call(self, party: Party) -> Call | None: ...
-    async def history_page(self, query: HistoryQuery) -> Found: ...
-    async def log_page(self, query: LogQuery) -> Found: ...
-    async def unseen(self, party: Party) -> int: ...
-    async def events(self, call_id: str, after: int, limit: int | None) -> list[Event]: ...
-    async def samples(self, call_id: str) -> list[Sample]: ...
+    async def call(self, call_id: str) -> Call | None:
+        """With its participants, in the order of their joining."""
+
+    async def live_call(self, conversation_id: str) -> Call | None:
+        """The one live call of a conversation, with its participants."""
+
+    async def current_call(self, party: Party) -> Call | None:
+        """The live call that the party joined last, with its participants."""
+
+    async def history_page(self, query: HistoryQuery) -> tuple[list[Call], Place | None]:
+        """Calls with their participants, newest first; None: there is no next page. By cursor it
+        examines limit + 1 entries, with filters of its own at most EXAMINED."""
+
+    async def log_page(self, query: LogQuery) -> tuple[list[LogEntry], Place | None]:
+        """Entries that are not hidden, newest first. Costs as `history_page`."""
+
+    async def unseen(self, party: Party) -> int:
+        """How many missed calls the party has neither seen nor hidden; examines just those."""
+
+    async def events(self, call_id: str, after: int, limit: int | None) -> list[Event]:
+        """By seq, above `after`; empty for an unknown call."""
+
+    async def samples(self, call_id: str) -> list[Sample]:
+        """All of a call, by participant and time."""
+
     async def analytics(self, call_id: str) -> Analytics | None: ...
 
     # -- sweeping and examining: long, on a reader of their own
@@ -191,12 +222,18 @@ class Store(Protocol):
 
     # -- schema
 
-    async def schema(self) -> list[SchemaStep]: ...
-    async def migrate(self, steps: Sequence[Any], now: Callable[[], datetime]) -> None: ...
-    async def missing_indexes(self) -> list[str]:
-        """Declared indexes that the database lacks: a bulk load was interrupted."""
+    async def schema(self) -> list[SchemaStep]:
+        """The steps that were applied, oldest first; empty for a new database."""
 
-    async def build_indexes(self) -> None: ...
+    async def migrate(self, steps: Sequence[Step], now: Callable[[], datetime]) -> None:
+        """Makes a new database, or applies what of `steps` it lacks."""
+
+    async def missing_indexes(self) -> list[str]:
+        """Declared indexes that the database lacks: a bulk load is on its way, or was cut off."""
+
+    async def build_indexes(self) -> None:
+        """Builds those that are missing."""
+
     def ready(self) -> None:
         """The schema is there: reading may begin."""
 

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
+from callstore.times import cut
+
 
 class FakeClock:
     """Called, it gives an aware UTC datetime in whole milliseconds.
@@ -39,5 +41,4 @@ class FakeClock:
 def _whole(time: datetime) -> datetime:
     if time.tzinfo is None:
         raise ValueError("a clock needs an aware datetime")
-    time = time.astimezone(UTC)
-    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+    return cut(time.astimezone(UTC))

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from callstore.calls import commands
-from callstore.calls.lifecycle import coming, expiry, going, media
+from callstore.calls.lifecycle import coming, expiry, going, media, upkeep
 from callstore.calls.lifecycle.turn import Context, State, Transition, Turn
 from callstore.calls.model import Call, replace
 from callstore.errors import CallAlreadyLive, CallEnded, Conflict
@@ -18,6 +18,9 @@ from callstore.errors import CallAlreadyLive, CallEnded, Conflict
 def decide(state: State, command: commands.OnCall, context: Context) -> Transition:
     """The transition that `command` makes of `state`; raises what model.md 2 refuses it with."""
     turn = Turn(state, context)
+    if isinstance(command, commands.Recount):
+        upkeep.recount(turn)
+        return turn.done()
     if not state.call.live:
         if not isinstance(command, _HARMLESS_ONCE_ENDED):
             raise CallEnded(state.call.id)
@@ -26,21 +29,6 @@ def decide(state: State, command: commands.OnCall, context: Context) -> Transiti
     if turn.changed and turn.call.live:
         expiry.seats_and_mode(turn)
     return turn.done()
-
-
-def needs_everyone(call: Call, asked: list[commands.OnCall]) -> bool:
-    """Whether deciding `asked` on `call` can need more rows than those of the parties named.
-
-    Whatever may end the call does: an end closes every row. A leave of an answered call can end
-    it only if so many leave that at most one stays.
-    """
-    leaving = 0
-    for command in asked:
-        if isinstance(command, commands.End | commands.Cancel | commands.Expire):
-            return True
-        if isinstance(command, commands.Leave | commands.Failed | commands.Decline):
-            leaving += 1
-    return leaving > 0 and (call.started_at is None or call.live_count - leaving <= 1)
 
 
 def start(
@@ -83,19 +71,10 @@ def _new_call(command: commands.Start, context: Context) -> Transition:
         type=command.type,
         initiator_id=initiator.id,
         initiator_kind=initiator.kind,
-        router_id=None,
-        rtp_capabilities=None,
         settings=command.settings,
         created_at=now,
-        started_at=None,
-        ended_at=None,
-        duration=None,
-        end_reason=None,
-        ended_by=None,
-        ended_by_kind=None,
         updated_at=now,
         version=0,
-        event_count=0,
         last_event_at=now,
         live=True,
         live_count=1,
@@ -104,13 +83,8 @@ def _new_call(command: commands.Start, context: Context) -> Transition:
         max_participants=command.max_participants,
         sfu_allowed=command.sfu,
         few_since=now,
-        mode_switch_count=0,
-        mode_changed_at=None,
         ring_deadline=now + timedelta(seconds=command.ring_seconds) if invited else None,
         end_when=command.end_when or ("alone" if len(invited) == 1 else "empty"),
-        holds=[],
-        erased_count=0,
-        expires_at=None,
     )
     turn = Turn(State(call=call, everyone=True), context)
     turn.event("call.started", about=initiator, actor=initiator, data={"type": call.type})
@@ -122,9 +96,6 @@ def _new_call(command: commands.Start, context: Context) -> Transition:
         turn.set_entry(coming.new_entry(turn, party, direction="incoming"))
     return turn.done()
 
-
-SETTLES_ENTRY = (commands.Join, commands.Connected, commands.Decline)
-"""The commands that need the party's log entry."""
 
 _HARMLESS_ONCE_ENDED = (
     commands.Leave,

@@ -35,6 +35,16 @@ class Context(Struct, frozen=True, kw_only=True):
     )
 
 
+class Want(Struct, frozen=True, kw_only=True):
+    """The rows of one call that commands need: everyone's, or the participants `parties` and the
+    log entries of `logs`."""
+
+    call: Call
+    everyone: bool
+    parties: frozenset[Party] = frozenset()
+    logs: frozenset[Party] = frozenset()
+
+
 class Transition(Struct, kw_only=True):
     """The rows and events a command leaves. An unchanged call may still carry a pulse."""
 
@@ -61,6 +71,15 @@ class State(Struct, kw_only=True):
     entries: dict[str, LogEntry] = field(default_factory=dict)
     pulses: dict[str, Pulse] = field(default_factory=dict)
     everyone: bool = False
+
+    def add(self, row: Participant | LogEntry | Pulse) -> None:
+        """A row as it was loaded."""
+        if isinstance(row, Participant):
+            self.participants[key(row)] = row
+        elif isinstance(row, LogEntry):
+            self.entries[key(row)] = row
+        else:
+            self.pulses[row.participant_id] = row
 
     def apply(self, made: Transition) -> None:
         self.call = made.call

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from callstore.calls.lifecycle.turn import State, key
-from callstore.calls.model import Call, Participant, Pulse
+from callstore.calls.lifecycle.turn import State, Want
+from callstore.calls.model import Call, Participant
 from callstore.schema import tables
 from callstore.schema.model import Lease
 from callstore.schema.tables import Collection
-from callstore.stores.protocol import Batch, Changed, Want, WriteConflict
+from callstore.stores.protocol import Batch, Changed, WriteConflict
 from callstore.stores.sqlite import queries
 from callstore.stores.sqlite.codec import CODECS
 
@@ -26,7 +26,8 @@ def run(db: sqlite3.Connection, batch: Batch) -> None:
     """Load, decide, write; within a transaction of the caller's."""
     calls = _load_calls(db, batch)
     states = _load_rows(db, batch.wants(calls))
-    write(db, batch.decide(states, load_lease(db, "sweep")))
+    lease = load_lease(db, batch.lease_id) if batch.lease_id else None
+    write(db, batch.decide(states, lease))
 
 
 def load_lease(db: sqlite3.Connection, id: str) -> Lease | None:
@@ -77,25 +78,28 @@ def _load_rows(db: sqlite3.Connection, wants: Iterable[Want]) -> list[State]:
         *_fetch(db, _ENTRIES, queries.ENTRIES_OF_PARTIES, entries),
         *_fetch(db, _ENTRIES, queries.ENTRIES_OF_CALLS, everyone),
     ):
-        states[entry.call_session_id].entries[key(entry)] = entry
+        states[entry.call_session_id].add(entry)
     return list(states.values())
 
 
 def _add_participant(states: dict[str, State], row: Sequence[Any]) -> None:
     participant: Participant = _PARTICIPANTS.decode(row[:_WIDTH])
     state = states[participant.call_session_id]
-    state.participants[key(participant)] = participant
+    state.add(participant)
     if row[_WIDTH] is not None:
-        pulse: Pulse = _PULSES.decode(row[_WIDTH:])
-        state.pulses[pulse.id] = pulse
+        state.add(_PULSES.decode(row[_WIDTH:]))
 
 
 def write(db: sqlite3.Connection, changed: Changed) -> None:
     """Updates before inserts: a call that is closed makes room for the next one."""
-    _update(db, tables.CALL, changed.calls, guard="version")
-    _update(db, tables.PARTICIPANT, changed.participants)
-    _update(db, tables.LOG_ENTRY, changed.entries)
-    _update(db, tables.PULSE, changed.pulses, guard="seenAt")
+    pairs: tuple[tuple[Collection, Sequence[tuple[Any, Any]]], ...] = (
+        (tables.CALL, changed.calls),
+        (tables.PARTICIPANT, changed.participants),
+        (tables.LOG_ENTRY, changed.entries),
+        (tables.PULSE, changed.pulses),
+    )
+    for collection, rows in pairs:
+        _update(db, collection, rows)
     if changed.metrics:
         db.executemany(
             queries.update(tables.PARTICIPANT, ("qualityMetrics",)),
@@ -104,10 +108,8 @@ def write(db: sqlite3.Connection, changed: Changed) -> None:
                 for row, metrics in changed.metrics
             ],
         )
-    insert(db, tables.CALL, [new for old, new in changed.calls if old is None])
-    insert(db, tables.PARTICIPANT, [new for old, new in changed.participants if old is None])
-    insert(db, tables.LOG_ENTRY, [new for old, new in changed.entries if old is None])
-    insert(db, tables.PULSE, [new for old, new in changed.pulses if old is None])
+    for collection, rows in pairs:
+        insert(db, collection, [new for old, new in rows if old is None])
     insert(db, tables.EVENT, changed.events)
     insert(db, tables.SAMPLE, changed.samples)
 
@@ -119,25 +121,18 @@ def insert(db: sqlite3.Connection, collection: Collection, rows: Sequence[Any]) 
 
 
 def _update(
-    db: sqlite3.Connection,
-    collection: Collection,
-    pairs: Sequence[tuple[Any, Any]],
-    guard: str | None = None,
+    db: sqlite3.Connection, collection: Collection, pairs: Sequence[tuple[Any, Any]]
 ) -> None:
     """Writes what differs; WriteConflict where a guarded field is no longer what was read."""
-    codec = CODECS[collection.name]
+    codec, guard = CODECS[collection.name], collection.guard
     shapes: dict[tuple[str, ...], list[list[Any]]] = defaultdict(list)
     for old, new in pairs:
-        if old is None:
-            continue
-        changes = codec.differences(old, new)
+        changes = codec.differences(old, new) if old is not None else {}
         if changes:
             bound = [*changes.values(), *_key(collection, new)]
-            if guard:
-                bound.append(codec.column(old, guard))
-            shapes[tuple(changes)].append(bound)
+            shapes[tuple(changes)].append([*bound, codec.column(old, guard)] if guard else bound)
     for shape, bounds in shapes.items():
-        done = db.executemany(queries.update(collection, shape, guard), bounds)
+        done = db.executemany(queries.update(collection, shape), bounds)
         if done.rowcount != len(bounds):
             raise WriteConflict(collection.name)
 

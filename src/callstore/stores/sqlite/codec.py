@@ -2,7 +2,6 @@
 JSON text. One codec a collection, made from its declared fields."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -10,19 +9,11 @@ from msgspec import Struct
 
 from callstore.schema import tables
 from callstore.schema.tables import Collection, Field
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
+from callstore.times import from_ms, to_ms
 
 R = TypeVar("R", bound=Struct)
 
-
-def ms(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MS
-
-
-def moment(value: int) -> datetime:
-    return datetime.fromtimestamp(value / 1000, UTC)
+ms, moment = to_ms, from_ms
 
 
 def _json(value: Any) -> str:

@@ -1,7 +1,9 @@
 """Opening an SQLite file: is it ours, which pragmas, what its errors mean."""
 
 import contextlib
+import random
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -69,9 +71,25 @@ def _opened(target: str, pragmas: Sequence[str], patience: float) -> sqlite3.Con
     with translated(), contextlib.ExitStack() as failed:
         db = failed.enter_context(contextlib.closing(_connect(target, patience)))
         for pragma in pragmas:
-            db.execute(pragma)
+            patiently(db, pragma, time.monotonic() + patience)
         failed.pop_all()
     return db
+
+
+def patiently(db: sqlite3.Connection, statement: str, deadline: float) -> None:
+    """Executes what others may keep from its lock, again and again until `deadline`.
+
+    SQLite's own back-off sleeps so long that a process can starve while others write without a
+    pause, and does not wait at all where two make the same new file.
+    """
+    while True:
+        try:
+            db.execute(statement)
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+        time.sleep(random.uniform(0.0005, 0.002))
 
 
 def _connect(target: str, patience: float = 5) -> sqlite3.Connection:

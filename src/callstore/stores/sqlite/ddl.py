@@ -26,7 +26,7 @@ def create_table(collection: Collection) -> str:
             "FOREIGN KEY (conversationId, callSessionId)"
             f" REFERENCES {CALL.name} (conversationId, id) ON DELETE CASCADE"
         )
-    parts += [f"CHECK ({rule})" for rule in collection.rules]
+    parts += [f"CONSTRAINT {rule.name} CHECK ({rule.sql})" for rule in collection.rules]
     options = "STRICT, WITHOUT ROWID" if collection.clustered else "STRICT"
     body = ",\n  ".join(parts)
     return f"CREATE TABLE {collection.name} (\n  {body}\n) {options}"
@@ -51,7 +51,7 @@ def _checks(field: Field) -> Iterator[str]:
             yield f"{name} IN (0, 1)"
         case "json":
             yield f"json_valid({name})"
-        case "int":
+        case "int" | "real":
             if field.low is not None:
                 yield f"{name} >= {field.low}"
             if field.high is not None and field.high < 2**63 - 1:

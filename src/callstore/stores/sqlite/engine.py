@@ -6,7 +6,6 @@ loop's thread; long ones on a reader thread. A database in memory has the writer
 """
 
 import asyncio
-import random
 import sqlite3
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
-from callstore.errors import Busy, StoreError, StoreUnavailable
+from callstore.errors import StoreError, StoreUnavailable
 from callstore.stores.protocol import Unwritable
 from callstore.stores.sqlite import connection, queries
 
@@ -30,9 +29,6 @@ class Engine:
         self._patience = patience
         self._writes = ThreadPoolExecutor(1, "callstore-writer")
         self._writer = connection.open_writer(path, patience)
-        # Waiting for the lock is ours: SQLite's own back-off sleeps so long that a process can
-        # starve while others write without a pause.
-        self._writer.execute("PRAGMA busy_timeout = 0")
         self._path = path
         self._reads: ThreadPoolExecutor | None = None
         self._reader: sqlite3.Connection | None = None
@@ -41,6 +37,7 @@ class Engine:
 
     def open_readers(self) -> None:
         """Once the schema is there: a read-only connection cannot make the file."""
+        self._writer.execute("PRAGMA busy_timeout = 0")  # it only writes now, and waits `patiently`
         if self._path is not None:
             self._reads = ThreadPoolExecutor(1, "callstore-reader")
             self._reader = connection.open_reader(self._path, self._patience)
@@ -87,7 +84,7 @@ class Engine:
     def _transaction(self, work: Work[T], patience: float) -> T:
         db = self._writer
         with connection.translated():
-            _lock(db, time.monotonic() + patience)
+            connection.patiently(db, queries.BEGIN, time.monotonic() + patience)
             try:
                 result = work(db)
                 _commit(db)
@@ -95,19 +92,6 @@ class Engine:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
         return result
-
-
-def _lock(db: sqlite3.Connection, deadline: float) -> None:
-    while True:
-        try:
-            db.execute(queries.BEGIN)
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                raise
-            if time.monotonic() >= deadline:
-                raise Busy("another process kept the database locked until the deadline") from error
-        time.sleep(random.uniform(0.0005, 0.002))
 
 
 def _commit(db: sqlite3.Connection) -> None:

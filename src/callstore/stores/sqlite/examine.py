@@ -1,14 +1,15 @@
 """What a doctor looks for, and mends."""
 
 import sqlite3
-from collections.abc import Callable
-from functools import partial
+from typing import Literal
 
 from callstore.schema.tables import Collection
 from callstore.stores.protocol import Finding
 from callstore.stores.sqlite import queries
 
 _BATCH = 1000
+
+Key = tuple[str, str]  # conversation, call
 
 
 def miscounted(db: sqlite3.Connection, after: str) -> tuple[int, list[Finding], str | None]:
@@ -28,7 +29,7 @@ def _judge(
     written: int,
     last: int | None,
 ) -> list[Finding]:
-    def finding(problem: str, detail: str) -> Finding:
+    def finding(problem: Literal["counts", "seq_gap"], detail: str) -> Finding:
         return Finding(problem=problem, collection="CallSession", id=id, detail=detail)
 
     found = []
@@ -43,23 +44,27 @@ def _judge(
     return found
 
 
-def _orphans(collection: Collection, db: sqlite3.Connection) -> list[Finding]:
-    rows = db.execute(queries.orphans(collection))
-    return [
-        Finding(problem="orphan", collection=collection.name, id=id, detail="its call is gone")
-        for (id,) in rows
+def orphans(
+    db: sqlite3.Connection, collection: Collection, after: Key
+) -> tuple[list[Finding], Key | None]:
+    """Of the next calls that have rows in the collection: those that are gone themselves, and the
+    last one looked at (None: no more)."""
+    bound = {"conversation": after[0], "call": after[1], "limit": _BATCH}
+    found = db.execute(queries.calls_of(collection), bound).fetchall()
+    findings = [
+        Finding(
+            problem="orphan",
+            collection=collection.name,
+            id=call,
+            conversation_id=conversation,
+            detail=f"{count} rows whose call is gone",
+        )
+        for conversation, call, count, there in found
+        if not there
     ]
+    return findings, found[-1][:2] if found else None
 
 
-ORPHANS: list[Callable[[sqlite3.Connection], list[Finding]]] = [
-    partial(_orphans, collection) for collection in queries.CHILDREN
-]
-
-
-def delete_orphans(db: sqlite3.Connection) -> None:
-    for collection in queries.CHILDREN:
-        db.execute(queries.delete_orphans(collection))
-
-
-def recount(db: sqlite3.Connection, call_id: str) -> None:
-    db.execute(queries.RECOUNT, {"call": call_id})
+def delete_orphan(db: sqlite3.Connection, finding: Finding) -> None:
+    collection = next(c for c in queries.CHILDREN if c.name == finding.collection)
+    db.execute(queries.delete_of_call(collection), (finding.conversation_id, finding.id))

@@ -1,12 +1,12 @@
 """Pages of a history and of a log, newest first."""
 
 import sqlite3
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from callstore.stores.protocol import EXAMINED, Found, HistoryQuery, LogQuery
+from callstore.calls.model import Call, LogEntry
+from callstore.stores.protocol import EXAMINED, HistoryQuery, LogQuery, Place
 from callstore.stores.sqlite import queries
 from callstore.stores.sqlite.codec import CODECS, moment, ms
 from callstore.stores.sqlite.rows import with_participants
@@ -15,7 +15,7 @@ _CALLS = CODECS["CallSession"]
 _ENTRIES = CODECS["CallLogEntry"]
 
 
-def history_page(db: sqlite3.Connection, query: HistoryQuery) -> Found:
+def history_page(db: sqlite3.Connection, query: HistoryQuery) -> tuple[list[Call], Place | None]:
     source, bounds, filters = queries.history(query)
     alias = "c" if query.party is None else "e"
     where = f"{queries.CALL_COLUMNS}, {alias}.createdAt, {alias}.id"
@@ -23,7 +23,7 @@ def history_page(db: sqlite3.Connection, query: HistoryQuery) -> Found:
     return with_participants(db, [_CALLS.decode(row[:-2]) for row in rows]), more
 
 
-def log_page(db: sqlite3.Connection, query: LogQuery) -> Found:
+def log_page(db: sqlite3.Connection, query: LogQuery) -> tuple[list[LogEntry], Place | None]:
     source, bounds, filters = queries.log(query)
     what = f"{queries.ENTRY_COLUMNS}, e.createdAt, e.id"
     rows, more = _page(db, query, what, source, "e", bounds, filters)
@@ -38,7 +38,7 @@ def _page(
     alias: str,
     bounds: list[str],
     filters: list[str],
-) -> tuple[list[Any], tuple[datetime, str] | None]:
+) -> tuple[list[Any], Place | None]:
     """The rows, each ending in its (createdAt, id), and where the next page begins."""
     bound = _bound(query)
     last = None

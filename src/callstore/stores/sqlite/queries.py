@@ -72,8 +72,9 @@ def insert(collection: Collection) -> str:
 
 
 @cache
-def update(collection: Collection, changed: tuple[str, ...], guard: str | None = None) -> str:
+def update(collection: Collection, changed: tuple[str, ...]) -> str:
     """Bound: the changed values, the key, the guard's value as it was read."""
+    guard = collection.guard
     sets = ", ".join(f"{name} = ?" for name in changed)
     where = " AND ".join(f"{name} = ?" for name in (*collection.key, *((guard,) if guard else ())))
     return f"UPDATE {collection.name} SET {sets} WHERE {where}"
@@ -209,17 +210,20 @@ SELECT c.id FROM CallSession c WHERE c.live = 1 AND c.lastEventAt > :now"""
 UNANALYSED = """
 WITH RECURSIVE sampled (key) AS (
   SELECT * FROM (SELECT conversationId || callSessionId FROM CallQualitySample
-    WHERE expiresAt IS NULL ORDER BY conversationId, callSessionId LIMIT 1)
+    WHERE analysed = 0 ORDER BY conversationId, callSessionId LIMIT 1)
   UNION ALL
   SELECT (SELECT n.conversationId || n.callSessionId FROM CallQualitySample n
-    WHERE n.expiresAt IS NULL
+    WHERE n.analysed = 0
       AND (n.conversationId, n.callSessionId) > (substr(key, 1, 24), substr(key, 25))
     ORDER BY n.conversationId, n.callSessionId LIMIT 1)
   FROM sampled WHERE key IS NOT NULL)
 SELECT c.id FROM sampled JOIN CallSession c ON c.id = substr(key, 25) WHERE c.live = 0"""
+# Nothing is stamped when more samples are there than were seen: the next sweep sees them all.
 STAMP_SAMPLES = """
-UPDATE CallQualitySample SET expiresAt = ? WHERE conversationId = ? AND callSessionId = ?
-  AND expiresAt IS NULL"""
+UPDATE CallQualitySample AS s SET analysed = 1, expiresAt = :expires
+WHERE s.conversationId = :conversation AND s.callSessionId = :call AND s.analysed = 0
+  AND :seen = (SELECT count(*) FROM CallQualitySample o
+    WHERE o.conversationId = :conversation AND o.callSessionId = :call)"""
 
 # -- examining
 
@@ -238,36 +242,28 @@ WHERE c.id > :after GROUP BY c.id ORDER BY c.id LIMIT :limit"""
 
 
 @cache
-def orphans(collection: Collection) -> str:
+def calls_of(collection: Collection) -> str:
+    """The next calls by key that have rows here, and whether each is there itself."""
     return f"""
-SELECT o.id FROM {collection.name} o WHERE NOT EXISTS (
-  SELECT 1 FROM CallSession c WHERE c.id = o.callSessionId
-    AND c.conversationId = o.conversationId)"""
+SELECT k.*, EXISTS (SELECT 1 FROM CallSession c
+  WHERE c.conversationId = k.conversationId AND c.id = k.callSessionId)
+FROM (SELECT o.conversationId, o.callSessionId, count(*) FROM {collection.name} o
+  WHERE (o.conversationId, o.callSessionId) > (:conversation, :call)
+  GROUP BY o.conversationId, o.callSessionId
+  ORDER BY o.conversationId, o.callSessionId LIMIT :limit) k"""
 
 
 @cache
-def delete_orphans(collection: Collection) -> str:
-    return f"""
-DELETE FROM {collection.name} AS o WHERE NOT EXISTS (
-  SELECT 1 FROM CallSession c WHERE c.id = o.callSessionId
-    AND c.conversationId = o.conversationId)"""
+def delete_of_call(collection: Collection) -> str:
+    return f"DELETE FROM {collection.name} WHERE conversationId = ? AND callSessionId = ?"
 
 
-RECOUNT = """
-UPDATE CallSession AS c SET
-  liveCount = (SELECT count(*) FROM CallParticipant p WHERE p.conversationId = c.conversationId
-    AND p.callSessionId = c.id AND p.leftAt IS NULL AND p.answeredAt IS NOT NULL),
-  joinedCount = c.erasedCount + (SELECT count(p.answeredAt) FROM CallParticipant p
-    WHERE p.conversationId = c.conversationId AND p.callSessionId = c.id),
-  version = version + 1
-WHERE c.id = :call"""
-
-DELETE_ANALYTICS = "DELETE FROM CallAnalytics WHERE conversationId = ? AND callSessionId = ?"
+DELETE_ANALYTICS = """
+DELETE FROM CallAnalytics WHERE conversationId = :conversation AND callSessionId = :call"""
 
 # -- leases and schema
 
 DELETE_LEASE = "DELETE FROM CallLease WHERE id = ?"
-RELEASE_LEASE = "UPDATE CallLease SET holder = NULL, until = NULL WHERE id = ? AND holder = ?"
 HAS_SCHEMA = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'CallSchema'"
 HAS_STEP = "SELECT 1 FROM CallSchema WHERE id = ?"
 SCHEMA = f"SELECT {columns(tables.SCHEMA, 'm')} FROM CallSchema m ORDER BY m.id"

@@ -4,18 +4,19 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from callstore.calls.model import Call, Event, Party
+from callstore.calls.model import Call, Event, LogEntry, Party
 from callstore.errors import Conflict, StoreError
 from callstore.quality.model import Analytics, Sample
 from callstore.schema import tables
 from callstore.schema.model import Lease, SchemaStep
 from callstore.schema.steps import Step
-from callstore.stores.protocol import Batch, Finding, Found, HistoryQuery, LogQuery, Unwritable
+from callstore.stores.leases import Change
+from callstore.stores.protocol import Batch, Finding, HistoryQuery, LogQuery, Place, Unwritable
 from callstore.stores.sqlite import (
     batches,
     connection,
@@ -30,8 +31,6 @@ from callstore.stores.sqlite.codec import CODECS, ms
 from callstore.stores.sqlite.engine import Work
 
 T = TypeVar("T")
-
-AHEAD = timedelta(hours=1)  # further than this, clocks of several machines are not apart
 
 
 class SqliteStore:
@@ -64,14 +63,21 @@ class SqliteStore:
         query = every if call_ids is None else some
         return await self._write(lambda db: db.execute(query, bound).rowcount)
 
-    async def save_analysis(self, analytics: Analytics, *, samples_expire: datetime | None) -> None:
-        key = (analytics.conversation_id, analytics.call_session_id)
+    async def save_analysis(
+        self, analytics: Analytics, *, seen: int, samples_expire: datetime | None
+    ) -> None:
+        bound = {
+            "conversation": analytics.conversation_id,
+            "call": analytics.call_session_id,
+            "seen": seen,
+            "expires": samples_expire and ms(samples_expire),
+        }
 
         def work(db: sqlite3.Connection) -> None:
-            db.execute(queries.DELETE_ANALYTICS, key)
+            db.execute(queries.DELETE_ANALYTICS, bound)
             batches.insert(db, tables.ANALYTICS, [analytics])
             if samples_expire is not None:
-                db.execute(queries.STAMP_SAMPLES, (ms(samples_expire), *key))
+                db.execute(queries.STAMP_SAMPLES, bound)
 
         await self._write(work)
 
@@ -95,38 +101,18 @@ class SqliteStore:
         else:
             yield
 
-    async def take_lease(
-        self, id: str, holder: str, now: datetime, ttl: timedelta, watch_gap: timedelta
-    ) -> Lease | None:
+    async def change_lease(self, id: str, change: Change) -> Lease | None:
         def work(db: sqlite3.Connection) -> Lease | None:
-            old = batches.load_lease(db, id)
-            if old and old.last_run_at and old.last_run_at > now + AHEAD:
-                old = None  # by a clock that was wrong: it must not stop sweeps until then
-            if old and old.holder not in (None, holder) and old.until and old.until > now:
-                return None
-            last = old.last_run_at if old else None
-            regular = old is not None and last is not None and now - last <= watch_gap
-            lease = Lease(
-                id=id,
-                holder=holder,
-                until=now + ttl,
-                watching_since=old.watching_since if old and regular else now,
-                last_run_at=now,
-            )
-            db.execute(queries.DELETE_LEASE, (id,))
-            batches.insert(db, tables.LEASE, [lease])
+            lease = change(batches.load_lease(db, id))
+            if lease is not None:
+                db.execute(queries.DELETE_LEASE, (id,))
+                batches.insert(db, tables.LEASE, [lease])
             return lease
 
         return await self._write(work)
 
-    async def release_lease(self, id: str, holder: str) -> None:
-        await self._write(lambda db: db.execute(queries.RELEASE_LEASE, (id, holder)))
-
-    async def delete_orphans(self) -> None:
-        await self._write(examine.delete_orphans)
-
-    async def recount(self, call_id: str) -> None:
-        await self._write(lambda db: examine.recount(db, call_id))
+    async def delete_orphan(self, finding: Finding) -> None:
+        await self._write(partial(examine.delete_orphan, finding=finding))
 
     async def _write(self, work: Work[T]) -> T:
         try:
@@ -147,10 +133,10 @@ class SqliteStore:
     async def current_call(self, party: Party) -> Call | None:
         return await self._engine.keyed(lambda db: rows.current_call(db, party))
 
-    async def history_page(self, query: HistoryQuery) -> Found:
+    async def history_page(self, query: HistoryQuery) -> tuple[list[Call], Place | None]:
         return await self._engine.read(lambda db: pages.history_page(db, query))
 
-    async def log_page(self, query: LogQuery) -> Found:
+    async def log_page(self, query: LogQuery) -> tuple[list[LogEntry], Place | None]:
         return await self._engine.read(lambda db: pages.log_page(db, query))
 
     async def unseen(self, party: Party) -> int:
@@ -197,8 +183,12 @@ class SqliteStore:
         return await self._engine.read(lambda db: [id for (id,) in db.execute(queries.UNANALYSED)])
 
     async def examine(self) -> AsyncIterator[tuple[int, list[Finding]]]:
-        for orphans in examine.ORPHANS:
-            yield 0, await self._engine.read(orphans)
+        for collection in queries.CHILDREN:
+            key: examine.Key | None = ("", "")
+            while key is not None:
+                work = partial(examine.orphans, collection=collection, after=key)
+                found, key = await self._engine.read(work)
+                yield 0, found
         after: str | None = ""
         while after is not None:
             count, found, after = await self._engine.read(partial(examine.miscounted, after=after))
@@ -215,9 +205,7 @@ class SqliteStore:
         return await self._engine.read(work)
 
     async def migrate(self, steps: Sequence[Step], now: Callable[[], datetime]) -> None:
-        """Applies what of `steps` is not applied yet, each in a transaction of its own."""
-        for step in steps:
-            await self._write(partial(migrations.apply, step=step, now=now))
+        await self._write(partial(migrations.migrate, steps=steps, at=now()))
 
     async def missing_indexes(self) -> list[str]:
         return await self._engine.read(

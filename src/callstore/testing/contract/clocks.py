@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from callstore import Calls
+from callstore.stores.leases import take
 from callstore.testing.clock import FakeClock
 from callstore.testing.contract.world import ANN, BOB, ROOM, Opening, answered
 
@@ -51,7 +52,6 @@ class TestClock:
     ) -> None:
         await calls.start(ROOM, ANN, invite=[BOB])
         tomorrow = clock() + timedelta(days=1)
-        minute, gap = timedelta(seconds=60), timedelta(seconds=120)
-        await calls._store.take_lease("sweep", "dead", tomorrow, minute, gap)
+        await calls._store.change_lease("sweep", take("sweep", "dead", tomorrow))
         clock.advance(61)
         assert (await calls.sweep()).timed_out == 1

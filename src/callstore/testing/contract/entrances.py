@@ -11,14 +11,23 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec import UNSET
+from msgspec import UNSET, to_builtins
 
-from callstore import Calls, Guest, User, errors
+from callstore import Calls, Guest, SweepReport, User, errors
 from callstore.testing.contract.quality import report_at
-from callstore.testing.contract.world import ANN, BOB, CAT, HALL, ROOM, answered, outcome_of
+from callstore.testing.contract.world import (
+    ANN,
+    BOB,
+    CAT,
+    HALL,
+    ROOM,
+    answered,
+    outcome_of,
+    row_of,
+)
 
 NOW = dt.datetime.now(dt.UTC)
-OTHER = "e" * 24
+EDGES = dt.datetime(2000, 1, 1, tzinfo=dt.UTC), dt.datetime(2099, 12, 31, tzinfo=dt.UTC)
 PAGE = {"limit": 5, "cursor": None, "offset": 0, "outcome": None, "type": None}
 SPAN = {"since": None, "until": None}
 GOOD: dict[str, dict[str, Any]] = {
@@ -313,33 +322,64 @@ class TestEveryEntrance:
         assert [at for at, _ in refusal.value.errors] == [pointer]
 
     @pytest.mark.parametrize(
-        ("name", "argument", "value"),
+        ("name", "value"),
         [
-            ("start", "invite", [User(f"{n:024x}") for n in range(1, 10_001)]),
-            ("start", "ring_seconds", 3600),
-            ("start", "max_participants", 10_000),
-            ("start", "max_participants", 2),
-            ("start", "settings", {"recordingEnabled": None, "transcriptionEnabled": True}),
-            ("join", "device", {"browser": "x" * 255, "os": None}),
-            ("join", "device", {"browser": "é𝄞 \u200d"}),
-            ("set_router", "rtp_capabilities", ["x" * 65_532]),
-            ("set_router", "rtp_capabilities", ["é" * 32_766]),
-            ("set_router", "rtp_capabilities", deep(32)),
-            ("set_router", "rtp_capabilities", {"": [2**63 - 1, -(2**63), 1e308, None, True]}),
-            ("timeline", "after", 2**63 - 1),
-            ("timeline", "limit", 2**63 - 1),
-            ("history", "offset", 1_000_000_000),
-            ("history", "min_duration", 2**63 - 1),
-            ("sweep", "now", dt.datetime(2000, 1, 1, tzinfo=dt.UTC)),
-            ("sweep", "now", dt.datetime(2099, 12, 31, tzinfo=dt.UTC)),
+            ("ring_seconds", 5),
+            ("ring_seconds", 3600),
+            ("max_participants", 2),
+            ("max_participants", 10_000),
+            ("settings", {"recordingEnabled": None, "transcriptionEnabled": True}),
         ],
     )
-    async def test_what_lies_on_the_edge_is_taken(
-        self, calls: Calls, name: str, argument: str, value: Any
+    async def test_a_start_on_the_edge_is_kept(self, calls: Calls, name: str, value: Any) -> None:
+        made = await calls.start(**{**GOOD["start"], name: value})
+        call = await calls.get(made.id)
+        assert call.ring_deadline is not None
+        stored = {
+            "ring_seconds": (call.ring_deadline - call.created_at).total_seconds(),
+            "max_participants": call.max_participants,
+            "settings": to_builtins(call.settings),
+        }
+        assert stored[name] == value
+
+    @pytest.mark.parametrize("device", [{"browser": "x" * 255, "os": None}, {"os": "é𝄞 \u200d"}])
+    async def test_a_device_on_the_edge_is_kept(
+        self, calls: Calls, device: dict[str, str | None]
     ) -> None:
-        call = await answered(calls, BOB, CAT)
-        good = on(call.id, name)
-        await method_of(calls, name)(**{**good, argument: value})
+        call = await calls.start(ROOM, ANN, invite=[BOB])
+        await calls.join(call.id, BOB, device=device)
+        row = await row_of(calls, call.id, BOB)
+        blank = {"browser": None, "os": None, "deviceType": None}
+        assert to_builtins(row.device_info) == {**blank, **device}
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            ["x" * 65_532],
+            ["é" * 32_766],
+            deep(32),
+            {"": [2**63 - 1, -(2**63), 1e308, None, True]},
+            {"a": [1, -1, 0.5, None, True, "é\u2028𝄞", {"": []}], "n": 2**63 - 1},
+        ],
+        ids=["64 KiB", "64 KiB of two bytes each", "32 levels", "numbers", "all kinds"],
+    )
+    async def test_json_comes_back_as_it_went_in(self, calls: Calls, value: Any) -> None:
+        call = await answered(calls)
+        await calls.set_router(call.id, rtp_capabilities=value)
+        assert (await calls.get(call.id)).rtp_capabilities == value
+
+    async def test_what_is_asked_for_on_the_edge_is_answered(self, calls: Calls) -> None:
+        call = await answered(calls)
+        most = 2**63 - 1
+        assert await calls.timeline(call.id, after=most) == []
+        assert await calls.timeline(call.id, limit=most) == await calls.timeline(call.id)
+        assert (await calls.history(ROOM, offset=1_000_000_000)).items == []
+        assert (await calls.history(ROOM, min_duration=most)).items == []
+        assert (await calls.history(ROOM, since=EDGES[0], until=EDGES[1])).items == [
+            await calls.get(call.id)
+        ]
+        assert await calls.sweep(now=EDGES[0]) == SweepReport()
+        assert (await calls.sweep(now=EDGES[1])).failed == 0
 
     async def test_a_start_that_invites_ten_thousand_has_as_many_entries(
         self, calls: Calls
@@ -350,10 +390,3 @@ class TestEveryEntrance:
         ended = await calls.end(call.id)
         assert ended.end_reason == "cancelled"
         assert (await calls.log(everyone[77])).items[0].response == "cancelled"
-
-    async def test_json_comes_back_as_it_went_in(self, calls: Calls) -> None:
-        call = await answered(calls)
-        value = {"a": [1, -1, 0.5, None, True, "é\u2028𝄞", {"": []}], "n": 2**63 - 1}
-        await calls.set_router(call.id, rtp_capabilities=value)
-        assert (await calls.get(call.id)).rtp_capabilities == value
-        assert OTHER not in repr(value)

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from callstore import Calls, errors
+from callstore.stores.leases import take
 from callstore.testing.clock import FakeClock
 from callstore.testing.contract.races import at_once, kinds
 from callstore.testing.contract.world import (
@@ -101,8 +102,7 @@ class TestSweepLease:
         self, calls: Calls, other: Calls, clock: FakeClock
     ) -> None:
         call = await calls.start(ROOM, ANN, invite=[BOB])
-        minute, gap = timedelta(seconds=60), timedelta(seconds=120)
-        assert await other._store.take_lease("sweep", "other", clock(), minute, gap)
+        assert await other._store.change_lease("sweep", take("sweep", "other", clock()))
         clock.advance(59)
         report = await calls.sweep(now=clock() + timedelta(seconds=0.5))
         assert (report.timed_out, report.lost, report.analysed) == (0, 0, 0)
@@ -112,8 +112,7 @@ class TestSweepLease:
         self, calls: Calls, other: Calls, clock: FakeClock
     ) -> None:
         await calls.start(ROOM, ANN, invite=[BOB])
-        minute, gap = timedelta(seconds=60), timedelta(seconds=120)
-        await other._store.take_lease("sweep", "other", clock(), minute, gap)
+        await other._store.change_lease("sweep", take("sweep", "other", clock()))
         clock.advance(60)
         assert (await calls.sweep()).timed_out == 1
 

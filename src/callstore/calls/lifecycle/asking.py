@@ -1,0 +1,56 @@
+"""What commands need to see of a call, and what they answer."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from callstore.calls import commands
+from callstore.calls.lifecycle.turn import State, Transition, Want
+from callstore.calls.model import Call, Joined
+
+
+def want(call: Call, asked: Sequence[commands.OnCall], *, whole: bool) -> Want:
+    """The rows that deciding `asked` on `call` can need; `whole`: everyone's, whatever they are."""
+    if whole or needs_everyone(call, asked):
+        return Want(call=call, everyone=True)
+    parties = {c.party for c in asked if isinstance(c, commands.ByParty)}
+    logs = {c.party for c in asked if isinstance(c, _SETTLES_ENTRY)}
+    if logs and call.started_at is None:
+        logs.add(call.initiator)  # the first answer settles the initiator's entry
+    return Want(call=call, everyone=False, parties=frozenset(parties), logs=frozenset(logs))
+
+
+def needs_everyone(call: Call, asked: Sequence[commands.OnCall]) -> bool:
+    """Whether deciding `asked` can need more rows than those of the parties named.
+
+    Whatever may end the call does: an end closes every row. A leave of an answered call can end
+    it only if so many leave that at most one stays.
+    """
+    if any(isinstance(command, commands.Recount) for command in asked):
+        return True
+    if not call.live:
+        return False
+    if any(isinstance(command, _ENDS) for command in asked):
+        return True
+    leaving = sum(isinstance(command, _LEAVES) for command in asked)
+    return leaving > 0 and (call.started_at is None or call.live_count - leaving <= 1)
+
+
+def answer(command: commands.OnCall, state: State, made: Transition) -> Any:
+    """What the caller gets, of the call as the command left it."""
+    match command:
+        case commands.Join(party=party):
+            row = state.participants[party.ref]
+            return Joined(call=state.call, participant=row, mode_switch=made.mode_switch)
+        case commands.SetMedia(party=party) | commands.SetTransports(party=party):
+            return state.participants[party.ref]
+        case commands.Expire():
+            return state.call, made.events
+        case commands.Heartbeat():
+            return None
+        case _:
+            return state.call if made.answer is None else made.answer
+
+
+_ENDS = (commands.End, commands.Cancel, commands.Expire)
+_LEAVES = (commands.Leave, commands.Failed, commands.Decline)
+_SETTLES_ENTRY = (commands.Join, commands.Connected, commands.Decline)

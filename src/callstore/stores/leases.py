@@ -1,0 +1,56 @@
+"""Who does a job that only one may do at a time, and since when the sweep watches. Pure."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from callstore.schema.model import Lease
+
+SWEEP = "sweep"
+LEASE_FOR = timedelta(seconds=60)
+WATCH_GAP = timedelta(seconds=120)  # sweeps further apart than this do not watch
+AHEAD = timedelta(hours=1)  # further than this, clocks of several machines are not apart
+
+Change = Callable[[Lease | None], Lease | None]
+"""From the lease that is there to the one to write; None: nothing is written."""
+
+
+def take(id: str, holder: str, now: datetime) -> Change:
+    """Taken or renewed; not while another holds it. Whom nobody relieved in time starts to watch
+    anew."""
+
+    def change(old: Lease | None) -> Lease | None:
+        if old and old.last_run_at and old.last_run_at > now + AHEAD:
+            old = None  # by a clock that was wrong: it must not stop sweeps until then
+        if old and old.holder not in (None, holder) and old.until and old.until > now:
+            return None
+        return Lease(
+            id=id,
+            holder=holder,
+            until=now + LEASE_FOR,
+            watching_since=watching_since(old, now) or now,
+            last_run_at=now,
+        )
+
+    return change
+
+
+def release(holder: str) -> Change:
+    def change(old: Lease | None) -> Lease | None:
+        if old is None or old.holder != holder:
+            return None
+        return Lease(
+            id=old.id,
+            holder=None,
+            until=None,
+            watching_since=old.watching_since,
+            last_run_at=old.last_run_at,
+        )
+
+    return change
+
+
+def watching_since(sweep: Lease | None, now: datetime) -> datetime | None:
+    """Since when sweeps have come regularly; None when the last one is too long ago."""
+    if sweep is None or sweep.last_run_at is None or now - sweep.last_run_at > WATCH_GAP:
+        return None
+    return sweep.watching_since
