@@ -69,12 +69,8 @@ def main() -> str | None:
     if not asked.check:
         write_locks(upgrade=asked.upgrade)
         return None
-    behind = [f"requirements/{name}.txt" for name in LOCKS if is_behind(name)]
-    return (
-        f"behind pyproject.toml, or edited: {', '.join(behind)}; run `make lock`"
-        if behind
-        else None
-    )
+    behind = ", ".join(f"requirements/{name}.txt" for name in LOCKS if is_behind(name))
+    return f"behind pyproject.toml, or edited: {behind}; run `make lock`" if behind else None
 
 
 if __name__ == "__main__":

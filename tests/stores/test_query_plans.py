@@ -106,7 +106,6 @@ for _name, _narrowed in NARROWED.items():
 
 # What is scanned or sorted all the same, and how much that is.
 EXCEPTIONS = {
-    "participants": {"USE TEMP B-TREE FOR ORDER BY": "the people of one call"},
     "overdue": {
         "UNION USING TEMP B-TREE": "what is overdue",
         "SCAN c USING INDEX CallSession_oneLive": "the live calls",

@@ -321,8 +321,6 @@ OUTCOMES_BY_REASON: dict[EndReason, Outcome] = {
     "normal": "cancelled",
 }
 """What became of a call that nobody answered, by each end reason."""
-UNANSWERED_OUTCOMES = {r: o for r, o in OUTCOMES_BY_REASON.items() if o != "cancelled"}
-"""Those of them that are not cancelled."""
 
 
 def outcome_of(live: bool, started_at: datetime | None, end_reason: EndReason | None) -> Outcome:

@@ -20,7 +20,7 @@ from callstore.calls import lifecycle
 from callstore.calls.commands import Command, Expire, OnCall, Start
 from callstore.calls.lifecycle import asking
 from callstore.calls.lifecycle.turn import Context, State, Transition, Want
-from callstore.calls.model import Call, replace
+from callstore.calls.model import Call, in_order_of_joining, replace
 from callstore.errors import Busy, CallstoreError, NotFound, StoreError
 from callstore.schema.model import Lease
 from callstore.stores.leases import SWEEP, watching_since
@@ -282,5 +282,4 @@ def _differing(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[Any,
 
 
 def _with_participants(state: State) -> Call:
-    people = sorted(state.participants.values(), key=lambda row: (row.joined_at, row.id))
-    return replace(state.call, participants=people)
+    return replace(state.call, participants=in_order_of_joining(state.participants.values()))

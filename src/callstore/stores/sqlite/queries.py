@@ -6,7 +6,7 @@ Keys of many rows come as one JSON array, so that a batch needs one statement a 
 from collections.abc import Iterable
 from functools import cache
 
-from callstore.calls.model import UNANSWERED_OUTCOMES, Outcome
+from callstore.calls.model import OUTCOMES_BY_REASON, Outcome
 from callstore.schema import tables
 from callstore.schema.tables import Collection
 from callstore.stores.protocol import HistoryQuery, LogQuery
@@ -86,7 +86,7 @@ CALL_BY_ID = f"SELECT {_CALL} FROM CallSession c WHERE c.id = ?"
 LIVE_CALL = f"SELECT {_CALL} FROM CallSession c WHERE c.conversationId = ? AND c.live = 1"
 PARTICIPANTS = f"""
 SELECT {_PARTICIPANT} FROM CallParticipant p
-WHERE p.conversationId = ? AND p.callSessionId = ? ORDER BY p.joinedAt, p.id"""
+WHERE p.conversationId = ? AND p.callSessionId = ?"""
 
 _LIVE_ROWS = f"SELECT {_PARTICIPANT} FROM CallParticipant p WHERE p.userId = ? AND p.leftAt IS NULL"
 LIVE_ROWS = {"user": _LIVE_ROWS, "guest": _LIVE_ROWS.replace("p.userId", "p.anonymousUserId")}
@@ -105,6 +105,11 @@ SELECT {columns(tables.ANALYTICS, "a")} FROM CallAnalytics a {_IN_CALL.format("a
 
 # -- pages
 
+# As LogEntry.unseen, and as its index has it.
+_UNSEEN = (
+    "e.direction = 'incoming' AND e.response = 'missed' AND e.seenAt IS NULL AND e.hiddenAt IS NULL"
+)
+
 
 def outcome(name: Outcome, alias: str) -> str:
     """The condition under which a row's derived outcome is `name`."""
@@ -112,11 +117,11 @@ def outcome(name: Outcome, alias: str) -> str:
         return f"{alias}.endedAt IS NULL"
     if name == "answered":
         return f"{alias}.endedAt IS NOT NULL AND {alias}.startedAt IS NOT NULL"
-    unanswered = f"{alias}.endedAt IS NOT NULL AND {alias}.startedAt IS NULL"
-    reasons = [r for r, o in UNANSWERED_OUTCOMES.items() if name in (o, "cancelled")]
-    listed = ", ".join(f"'{reason}'" for reason in reasons)
-    negated = "NOT " if name == "cancelled" else ""
-    return f"{unanswered} AND coalesce({alias}.endReason, '') {negated}IN ({listed})"
+    reasons = [f"'{reason}'" for reason, what in OUTCOMES_BY_REASON.items() if what == name]
+    return (
+        f"{alias}.endedAt IS NOT NULL AND {alias}.startedAt IS NULL"
+        f" AND coalesce({alias}.endReason, 'normal') IN ({', '.join(reasons)})"
+    )
 
 
 def history(query: HistoryQuery) -> tuple[str, list[str], list[str]]:
@@ -138,9 +143,7 @@ def history(query: HistoryQuery) -> tuple[str, list[str], list[str]]:
 
 
 def log(query: LogQuery) -> tuple[str, list[str], list[str]]:
-    bounds = ["e.party = :party", "e.hiddenAt IS NULL"]
-    if query.unseen:
-        bounds += ["e.direction = 'incoming'", "e.response = 'missed'", "e.seenAt IS NULL"]
+    bounds = ["e.party = :party", _UNSEEN if query.unseen else "e.hiddenAt IS NULL"]
     given = [n for n in ("direction", "response", "type") if getattr(query, n) is not None]
     filters = [f"e.{name} = :{name}" for name in given]
     if query.outcome is not None:
@@ -170,12 +173,8 @@ CALL_COLUMNS, ENTRY_COLUMNS = _CALL, _ENTRY
 
 # -- a party's log
 
-UNSEEN = """
-SELECT count(*) FROM CallLogEntry e WHERE e.party = ? AND e.direction = 'incoming'
-  AND e.response = 'missed' AND e.seenAt IS NULL AND e.hiddenAt IS NULL"""
-SEE_ALL = """
-UPDATE CallLogEntry AS e SET seenAt = :at WHERE e.party = :party AND e.direction = 'incoming'
-  AND e.response = 'missed' AND e.seenAt IS NULL AND e.hiddenAt IS NULL"""
+UNSEEN = f"SELECT count(*) FROM CallLogEntry e WHERE e.party = ? AND {_UNSEEN}"
+SEE_ALL = f"UPDATE CallLogEntry AS e SET seenAt = :at WHERE e.party = :party AND {_UNSEEN}"
 SEE = """
 UPDATE CallLogEntry AS e SET seenAt = :at WHERE e.party = :party AND e.seenAt IS NULL
   AND e.callSessionId IN (SELECT value FROM json_each(:calls))"""

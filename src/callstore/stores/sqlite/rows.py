@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from callstore.calls.model import Call, Participant, Party, replace
+from callstore.calls.model import Call, Participant, Party, in_order_of_joining, replace
 from callstore.stores.sqlite import queries
 from callstore.stores.sqlite.codec import CODECS
 
@@ -19,7 +19,8 @@ def one_call(db: sqlite3.Connection, query: str, key: str) -> Call | None:
         return None
     call: Call = _CALLS.decode(row)
     people = db.execute(queries.PARTICIPANTS, (call.conversation_id, call.id))
-    return replace(call, participants=[_PARTICIPANTS.decode(person) for person in people])
+    rows = [_PARTICIPANTS.decode(person) for person in people]
+    return replace(call, participants=in_order_of_joining(rows))
 
 
 def current_call(db: sqlite3.Connection, party: Party) -> Call | None:
@@ -38,10 +39,7 @@ def with_participants(db: sqlite3.Connection, calls: Sequence[Call]) -> list[Cal
     for row in db.execute(queries.PARTICIPANTS_OF_CALLS, (keys,)):
         participant = _PARTICIPANTS.decode(row)
         people[participant.call_session_id].append(participant)
-    return [
-        replace(call, participants=sorted(people[call.id], key=lambda row: (row.joined_at, row.id)))
-        for call in calls
-    ]
+    return [replace(call, participants=in_order_of_joining(people[call.id])) for call in calls]
 
 
 def rows_of_call(
