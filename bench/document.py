@@ -1,4 +1,4 @@
-"""the document callstore began from written literally: its models, its index list and its sample queries.
+"""The document callstore began from, literally: its models, index list and sample queries.
 
 SQLAlchemy 2's async ORM on aiosqlite. Each call of Prisma's client is a transaction of its own, as
 it is with Prisma; updates are single statements. WAL and synchronous=FULL: the durability that
