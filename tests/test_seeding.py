@@ -112,5 +112,4 @@ async def test_twenty_thousand_calls_are_realistic_sound_and_take_little_memory(
 
         party = party_from_ref(report.busy_party)
         deep = await calls.log(party, offset=9_999, limit=1)
-        assert len(deep.items) == 1
-        assert deep.next is None  # half of all calls are in this log
+        assert len(deep.items) == 1  # half of all calls are in this log

@@ -112,7 +112,7 @@ def _conversations(rng: random.Random, count: int) -> Iterator[_Conversation]:
     while left:
         busy = number == 0
         calls = (count + 1) // 2 if busy else min(left, rng.randint(1, 40))
-        size = 40 if busy else 2 if rng.random() < 0.7 else rng.randint(3, 8)
+        size = 40 if busy else 2 if rng.random() < 0.2 else rng.randint(3, 8)
         members = rng.sample(people, min(size, len(people)))
         if rng.random() < 0.1:
             members[-1] = Guest(_id(rng, 0))
@@ -164,7 +164,7 @@ class _Life:
         )
         self._type: CallType = "video" if rng.random() < 0.7 else "audio"
         others = [m for m in conversation.members if m != conversation.always]
-        count = 1 if rng.random() < 0.75 else min(len(others), rng.randint(2, 6))
+        count = 1 if rng.random() < 0.7 else min(len(others), rng.randint(2, 6))
         self._initiator, *self._invited = rng.sample(
             [conversation.always, *rng.sample(others, count)], count + 1
         )

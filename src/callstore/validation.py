@@ -9,7 +9,7 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice
@@ -29,6 +29,7 @@ LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 JSON_BYTES = 64 * 1024
 JSON_LEVELS = 32
 MAX_INVITES = MAX_IDS = 10_000
+MAX_ERRORS = 100  # named of one field
 
 Time = Annotated[datetime, "UTC, whole milliseconds"]
 Json = Annotated[Any, "any JSON value"]
@@ -41,12 +42,12 @@ Ids = Annotated[list[str], "a set of call ids"]
 S = TypeVar("S", bound=Struct)
 
 
-class FieldError(ValueError):
-    """A wrong part of a field: where in it, as a JSON pointer, and what."""
+class FieldErrors(ValueError):
+    """The wrong parts of a field: where in it, as a JSON pointer, and what."""
 
-    def __init__(self, pointer: str, message: str) -> None:
-        super().__init__(message)
-        self.pointer = pointer
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        super().__init__(errors[0][1])
+        self.errors = errors[:MAX_ERRORS]
 
 
 def check(kind: type[S], /, **values: Any) -> S:
@@ -56,15 +57,23 @@ def check(kind: type[S], /, **values: Any) -> S:
     for name, parse in _parsers(kind):
         if name not in values:
             continue
-        try:
-            parsed[name] = parse(values[name])
-        except FieldError as error:
-            wrong.append((f"/{name}{error.pointer}", str(error)))
-        except (ValueError, RecursionError) as error:
-            wrong.append((f"/{name}", str(error)))
+        parsed[name] = _attempt(wrong, f"/{name}", parse, values[name])
     if wrong:
         raise Invalid(wrong)
     return kind(**parsed)
+
+
+def _attempt(
+    wrong: list[tuple[str, str]], pointer: str, parse: Callable[[Any], Any], value: object
+) -> Any:
+    """`parse(value)`; or what is wrong with it is added to `wrong`."""
+    try:
+        return parse(value)
+    except FieldErrors as error:
+        wrong += [(pointer + inner, message) for inner, message in error.errors]
+    except (ValueError, RecursionError) as error:
+        wrong.append((pointer, str(error)))
+    return None
 
 
 @cache
@@ -102,7 +111,8 @@ def _convert(value: Any, annotation: Any) -> Any:
         at = _PATH.search(message)
         pointer = re.sub(r"\[(\d+)\]|\.", lambda m: f"/{m[1] or ''}", at[1]) if at else ""
         message = message[: at.start()] if at else message
-        raise FieldError(pointer.replace("[...]", ""), message[:1].lower() + message[1:]) from None
+        message = message[:1].lower() + message[1:]
+        raise FieldErrors([(pointer.replace("[...]", ""), message)]) from None
     if isinstance(converted, str):
         encodable(converted)
     return converted
@@ -123,7 +133,7 @@ def party(value: object) -> Party:
     try:
         id = parse_id(value.id)
     except ValueError as error:
-        raise FieldError("/id", str(error)) from None
+        raise FieldErrors([("/id", str(error))]) from None
     return value if id == value.id else type(value)(id)
 
 
@@ -133,13 +143,10 @@ def _each(values: object, parse: Callable[[Any], Any], most: int) -> list[Any]:
     listed = list(islice(values, most + 1))  # it may have no end
     if len(listed) > most:
         raise ValueError(f"must have at most {most} entries")
-    parsed = []
-    for index, value in enumerate(listed):
-        try:
-            parsed.append(parse(value))
-        except ValueError as error:
-            inner = error.pointer if isinstance(error, FieldError) else ""
-            raise FieldError(f"/{index}{inner}", str(error)) from None
+    wrong: list[tuple[str, str]] = []
+    parsed = [_attempt(wrong, f"/{index}", parse, value) for index, value in enumerate(listed)]
+    if wrong:
+        raise FieldErrors(wrong)
     return parsed
 
 
@@ -161,35 +168,50 @@ def cursor_text(place: tuple[datetime, str]) -> str:
 
 
 def _cursor(value: object) -> tuple[datetime, str]:
+    if not isinstance(value, str):
+        raise ValueError("must be the `next` of a page")
     try:
-        at, _, id = base64.b64decode(str(value), b"-_", validate=True).decode().partition(".")
+        at, _, id = base64.b64decode(value, b"-_", validate=True).decode().partition(".")
         return time(EPOCH + timedelta(milliseconds=int(at))), parse_id(id)
     except (ValueError, OverflowError, binascii.Error):
         raise ValueError("must be the `next` of a page") from None
 
 
 def json_value(value: object) -> Any:
-    """A JSON value up to 64 KiB and 32 levels, as plain dicts, lists and scalars."""
-    _check_json(value, JSON_LEVELS)
-    if len(msgspec.json.encode(value)) > JSON_BYTES:
+    """A copy of a JSON value up to 64 KiB and 32 levels."""
+    if wrong := list(islice(_json_errors(value, "", JSON_LEVELS), MAX_ERRORS)):
+        raise FieldErrors(wrong)
+    encoded = msgspec.json.encode(value)
+    if len(encoded) > JSON_BYTES:
         raise ValueError(f"must be at most {JSON_BYTES} bytes of JSON")
-    return value
+    return msgspec.json.decode(encoded)
 
 
-def _check_json(value: object, levels: int) -> None:
+def _json_errors(value: object, pointer: str, levels: int) -> Iterator[tuple[str, str]]:
     if levels < 0:
-        raise ValueError(f"must be at most {JSON_LEVELS} levels deep")
-    if type(value) is dict:
+        yield "", f"must be at most {JSON_LEVELS} levels deep"
+    elif type(value) is dict:
         for key, item in value.items():
-            if type(key) is not str or "\0" in key:
-                raise ValueError("keys must be strings without NUL")
-            encodable(key)
-            _check_json(item, levels - 1)
+            try:
+                _check_key(key)
+            except ValueError as error:
+                yield pointer, str(error)
+            else:
+                yield from _json_errors(item, pointer + _step(key), levels - 1)
     elif type(value) is list:
-        for item in value:
-            _check_json(item, levels - 1)
+        for index, item in enumerate(value):
+            yield from _json_errors(item, f"{pointer}/{index}", levels - 1)
     else:
-        _check_scalar(value)
+        try:
+            _check_scalar(value)
+        except ValueError as error:
+            yield pointer, str(error)
+
+
+def _check_key(key: object) -> None:
+    if type(key) is not str or "\0" in key:
+        raise ValueError("keys must be strings without NUL")
+    encodable(key)
 
 
 def _check_scalar(value: object) -> None:
@@ -223,13 +245,14 @@ def _struct(kind: type[S]) -> Callable[[Any], S]:
         given = msgspec.to_builtins(value) if isinstance(value, kind) else value
         if not isinstance(given, dict):
             raise ValueError("must be an object")
+        wrong: list[tuple[str, str]] = []
         for name, item in given.items():
-            if name not in outside:
-                raise FieldError(_step(name), f"is not one of {', '.join(outside)}")
-            try:
-                outside[name](item)
-            except ValueError as error:
-                raise FieldError(_step(name), str(error)) from None
+            if name in outside:
+                _attempt(wrong, _step(name), outside[name], item)
+            else:
+                wrong.append((_step(name), f"is not one of {', '.join(outside)}"))
+        if wrong:
+            raise FieldErrors(wrong)
         return msgspec.convert(given, kind)
 
     return parse

@@ -68,7 +68,8 @@ def test_seeded_calls_are_found_by_what_the_seed_prints(tmp_path: Path) -> None:
     )
     assert len(page["items"]) == 20
     assert page["items"][0]["createdAt"] < "2026-11-01"
-    assert party[1] in callstore(*store, "calls", "show", page["items"][0]["id"])
+    log = json.loads(callstore(*store, "--json", "calls", "list", "--party", party[1]))
+    assert conversation[1] in {entry["conversationId"] for entry in log["items"]}
 
 
 def test_the_report_of_a_seed_is_one_document(tmp_path: Path) -> None:

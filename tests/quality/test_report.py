@@ -296,3 +296,9 @@ def test_live_metrics_are_those_between_two_readings() -> None:
     assert 1e6 < metrics.bitrate < 2e6
     empty = metrics_between(Reading(at=T0), Reading(at=datetime(2026, 11, 23, 9, tzinfo=UTC)))
     assert msgspec.to_builtins(empty) == dict.fromkeys(["packetLoss", "jitter", "rtt", "bitrate"])
+
+
+def test_counters_that_do_not_fit_in_64_bits_together_are_refused() -> None:
+    entry = {"type": "inbound-rtp", "kind": "audio", "packetsReceived": 2**53 - 1}
+    with pytest.raises(Invalid, match="64 bits"):
+        read([entry] * 1100, now=T0, at=T0)

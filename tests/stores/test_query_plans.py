@@ -83,7 +83,7 @@ PLANS: dict[str, tuple[str, list[str]]] = {
     "unanalysed": (queries.UNANALYSED, ["n CallQualitySample_new", "c key"]),
     "stamp samples": (queries.STAMP_SAMPLES, ["s key", "o key"]),
     "delete analytics": (queries.DELETE_ANALYTICS, ["CallAnalytics key"]),
-    "miscounted": (queries.MISCOUNTED, ["c key", "p key", "v key", "v key"]),
+    "miscounted": (queries.MISCOUNTED, ["c key", "p key", "v key", "v key", "v key", "e key"]),
     "has step": (queries.HAS_STEP, ["CallSchema key"]),
 }
 for _collection in tables.COLLECTIONS:

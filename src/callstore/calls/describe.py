@@ -18,6 +18,7 @@ async def named(describe: Describe | None, calls: list[Call]) -> list[Call]:
     names = describe(sorted(set().union(*refs)))
     if inspect.isawaitable(names):
         names = await names
+    names = names or {}
     return [
         replace(call, names={ref: names[ref] for ref in own if ref in names})
         for call, own in zip(calls, refs, strict=True)
@@ -25,5 +26,6 @@ async def named(describe: Describe | None, calls: list[Call]) -> list[Call]:
 
 
 def _refs(call: Call) -> set[str]:
-    parties = [call.initiator, *(row.party for row in call.participants or ())]
+    people = (row.party for row in call.participants or ())
+    parties = [call.initiator, call.ended_by_party, *people]
     return {f"c:{call.conversation_id}", *(party.ref for party in parties if party)}

@@ -52,7 +52,7 @@ class Row(Struct, frozen=True, kw_only=True, rename="camel"):
     """What every Struct of the model is: frozen, by keyword, camelCase outside."""
 
 
-class User(Struct, frozen=True):
+class User(Struct, frozen=True, tag="user", tag_field="party"):
     """A registered user of the host."""
 
     id: str
@@ -66,7 +66,7 @@ class User(Struct, frozen=True):
         return "user"
 
 
-class Guest(Struct, frozen=True):
+class Guest(Struct, frozen=True, tag="guest", tag_field="party"):
     """A guest: the host's AnonymousParticipant."""
 
     id: str

@@ -122,7 +122,7 @@ class _Shown:
     def _headline(self, call: Call, analytics: Analytics | None) -> Text:
         line = Text(f"{self.name(call.initiator)} calls, {call.type}: ")
         line.append(word(call.outcome or None))
-        ended = f" ({call.end_reason})"
+        ended = "" if call.end_reason == call.outcome else f" ({call.end_reason})"
         line.append(f"{ended}, talked {duration(call.duration)}" if call.duration else ended)
         if analytics and analytics.quality_score is not None:
             line.append("  quality ").append(
@@ -202,27 +202,20 @@ class _Shown:
     def _history(self, items: Sequence[Call]) -> Grid:
         table = Grid("started", "type", "called by", "outcome", "ended by", "talked>", "people>")
         for call in items:
-            by = next(
-                (
-                    self.name(row.party)
-                    for row in call.participants or ()
-                    if row.party and row.party == call.ended_by_party
-                ),
-                "",
-            )
+            names, by = call.names or {}, call.ended_by_party
             table.add_row(
                 moment(call.created_at),
                 call.type,
-                str((call.names or {}).get(call.initiator.ref, call.initiator_id)),
+                str(names[call.initiator.ref]),
                 word(call.outcome or None),
-                by,
+                str(names[by.ref]) if by else "",
                 duration(call.duration or None),
                 str(call.joined_count),
             )
         return table
 
     def _log(self, items: Sequence[LogEntry], unseen: int) -> Grid:
-        table = Grid("started", "type", "direction", "his answer", "the call", "talked>", "")
+        table = Grid("started", "type", "direction", "own answer", "the call", "talked>", "")
         for entry in items:
             table.add_row(
                 moment(entry.created_at),

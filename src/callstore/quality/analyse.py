@@ -13,6 +13,8 @@ from callstore.quality.summary import Summary, call_metrics, call_score, in_time
 from callstore.quality.thinning import thinned
 from callstore.quality.windows import to_ms
 
+MOST = 2**63 - 1  # what a counter can hold
+
 
 def analyse(
     call: Call,
@@ -36,8 +38,8 @@ def analyse(
         participant_metrics=found,
         network_issues=in_time(issue for one in found for issue in one.issues),
         event_timeline=timeline(events),
-        total_data_sent=sum(one.data_sent for one in found),
-        total_data_received=sum(one.data_received for one in found),
+        total_data_sent=min(sum(one.data_sent for one in found), MOST),
+        total_data_received=min(sum(one.data_received for one in found), MOST),
         peak_participants=call.peak_participants,
         mode_switch_count=call.mode_switch_count,
         analyzed_at=now,

@@ -23,7 +23,7 @@ MAX_ENTRIES = 10_000
 MAX_SKEW = timedelta(minutes=5)
 MAX_ERRORS = 100
 
-# 2**53 - 1 is the last integer that JavaScript counts exactly; it also lets sums stay in 64 bits.
+# 2**53 - 1 is the last integer that JavaScript counts exactly.
 _Number = Annotated[float, Meta(ge=0, le=2**53 - 1)]
 _Counter = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
@@ -171,7 +171,10 @@ def _sum(entries: list[Entry], name: str) -> Any:
     if len(entries) == 1:  # as it nearly always is
         return getattr(entries[0], name)
     known = _known(entries, name)
-    return sum(known) if known else None
+    whole = sum(known) if known else None
+    if whole is not None and whole >= 2**63:
+        raise Invalid.field("/report", f"{name} is more than 64 bits hold, over all streams")
+    return whole
 
 
 def _mean(entries: list[Entry], name: str) -> Any:

@@ -58,8 +58,7 @@ async def _mend(store: Store, group: Group, finding: Finding) -> bool:
                 call, _ = await group.submit(Expire(call_id=finding.id))
                 return not call.live
             case "counts":
-                await group.submit(Recount(call_id=finding.id))
-                return True
+                return bool(await group.submit(Recount(call_id=finding.id)))
             case "orphan":
                 await store.delete_orphan(finding)
                 return True

@@ -28,20 +28,37 @@ def _judge(
     answered: int,
     written: int,
     last: int | None,
+    peak: int,
+    mode_switches: int,
+    switched: int,
+    people: int,
+    entries: int,
 ) -> list[Finding]:
-    def finding(problem: Literal["counts", "seq_gap"], detail: str) -> Finding:
-        return Finding(problem=problem, collection="CallSession", id=id, detail=detail)
-
-    found = []
-    if live != seated:
-        found.append(finding("counts", f"liveCount is {live}, seated are {seated}"))
-    if joined != answered:
-        found.append(finding("counts", f"joinedCount is {joined}, ever seated are {answered}"))
-    if written != (last or 0) or last != events:
-        found.append(
-            finding("seq_gap", f"eventCount is {events}, {written} events, the last is {last}")
-        )
-    return found
+    wrong: list[tuple[Literal["counts", "seq_gap"], bool, str]] = [
+        ("counts", live != seated, f"liveCount is {live}, seated are {seated}"),
+        ("counts", joined != answered, f"joinedCount is {joined}, ever seated are {answered}"),
+        (
+            "counts",
+            not seated <= peak <= answered,
+            f"peakParticipants is {peak}, ever seated are {answered}",
+        ),
+        (
+            "counts",
+            mode_switches != switched,
+            f"modeSwitchCount is {mode_switches}, {switched} events",
+        ),
+        ("counts", entries < people, f"{people} participants, but {entries} log entries"),
+        (
+            "seq_gap",
+            written != (last or 0) or last != events,
+            f"eventCount is {events}, {written} events, the last is {last}",
+        ),
+    ]
+    return [
+        Finding(problem=problem, collection="CallSession", id=id, detail=detail)
+        for problem, found, detail in wrong
+        if found
+    ]
 
 
 def orphans(

@@ -234,7 +234,13 @@ SELECT c.id, c.liveCount, c.joinedCount, c.eventCount,
   (SELECT count(*) FROM CallEvent v WHERE v.conversationId = c.conversationId
     AND v.callSessionId = c.id),
   (SELECT max(v.seq) FROM CallEvent v WHERE v.conversationId = c.conversationId
-    AND v.callSessionId = c.id)
+    AND v.callSessionId = c.id),
+  c.peakParticipants, c.modeSwitchCount,
+  (SELECT count(*) FROM CallEvent v WHERE v.conversationId = c.conversationId
+    AND v.callSessionId = c.id AND v.type = 'mode.switched'),
+  count(p.id),
+  (SELECT count(*) FROM CallLogEntry e WHERE e.conversationId = c.conversationId
+    AND e.callSessionId = c.id)
 FROM CallSession c LEFT JOIN CallParticipant p
   ON p.conversationId = c.conversationId AND p.callSessionId = c.id
 WHERE c.id > :after GROUP BY c.id ORDER BY c.id LIMIT :limit"""

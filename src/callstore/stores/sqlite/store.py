@@ -117,7 +117,7 @@ class SqliteStore:
     async def _write(self, work: Work[T]) -> T:
         try:
             return await self._engine.write(work)
-        except Unwritable as error:
+        except (Unwritable, OverflowError, ValueError) as error:
             raise StoreError(f"the database refused this: {error}") from error
 
     # -- reading

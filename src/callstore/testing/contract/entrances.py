@@ -303,7 +303,7 @@ class TestEveryEntrance:
             ("set_transports", "send_transport_id", "a\nb", "/send_transport_id"),
             ("set_router", "rtp_capabilities", ["x" * 65_536], "/rtp_capabilities"),
             ("set_router", "rtp_capabilities", deep(33), "/rtp_capabilities"),
-            ("set_router", "rtp_capabilities", [math.inf], "/rtp_capabilities"),
+            ("set_router", "rtp_capabilities", [math.inf], "/rtp_capabilities/0"),
             ("mark_seen", "call_ids", [ROOM, "x"], "/call_ids/1"),
             ("history", "cursor", "x", "/cursor"),
             ("history", "offset", -1, "/offset"),

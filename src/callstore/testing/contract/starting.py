@@ -1,6 +1,8 @@
 """A call begins."""
 
+import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -116,6 +118,25 @@ class TestStart:
         assert await calls.get(call.id) == call
         assert await calls.live_in(ROOM) == call
         assert await calls.current(ANN) == call
+
+    async def test_every_wrong_part_of_an_argument_is_named(self, calls: Calls) -> None:
+        settings: Any = {"recordingEnabled": 1, "else": True}
+        with pytest.raises(errors.Invalid) as refusal:
+            await calls.start(ROOM, ANN, invite=[User("x"), BOB, User("y")], settings=settings)
+        assert [at for at, _ in refusal.value.errors] == [
+            "/invite/0/id",
+            "/invite/2/id",
+            "/settings/recordingEnabled",
+            "/settings/else",
+        ]
+
+    async def test_a_json_value_is_kept_as_it_was_when_it_was_given(self, calls: Calls) -> None:
+        call = await calls.start(ROOM, ANN)
+        given: dict[str, Any] = {"codecs": [1]}
+        setting = asyncio.create_task(calls.set_router(call.id, rtp_capabilities=given))
+        await asyncio.sleep(0)
+        given["codecs"].append(object())
+        assert (await setting).rtp_capabilities == {"codecs": [1]}
 
 
 class TestOneLiveCall:
