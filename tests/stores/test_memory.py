@@ -1,5 +1,7 @@
 """The contract, on SQLite in memory, which only its opener can see."""
 
+from collections.abc import Callable
+
 import pytest
 
 from callstore.testing.contract import *  # noqa: F403
@@ -8,5 +10,5 @@ del TestSeveralOpeners, TestSweepLease  # noqa: F821
 
 
 @pytest.fixture
-def store_url() -> str:
-    return "memory:"
+def fresh_store() -> Callable[[], str]:
+    return lambda: "memory:"

@@ -1,5 +1,7 @@
-"""The contract, on an SQLite file."""
+"""The contract, on SQLite files."""
 
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,5 +10,6 @@ from callstore.testing.contract import *  # noqa: F403
 
 
 @pytest.fixture
-def store_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/calls.db"
+def fresh_store(tmp_path: Path) -> Callable[[], str]:
+    numbers = itertools.count()
+    return lambda: f"sqlite:///{tmp_path}/{next(numbers)}.db"

@@ -3,14 +3,15 @@
     from callstore.testing.contract import *  # noqa: F403
 
     @pytest.fixture
-    def store_url(tmp_path: Path) -> str:
-        return f"sqlite:///{tmp_path}/calls.db"
+    def fresh_store(tmp_path: Path) -> Callable[[], str]:
+        numbers = itertools.count()
+        return lambda: f"sqlite:///{tmp_path}/{next(numbers)}.db"
 
-`store_url` gives the URL of a fresh, empty store for each test. Where only its opener can see the
-store, leave out what is in `NEEDS_SHARING`: `del TestSeveralOpeners, TestSweepLease`.
+Each call of what `fresh_store` gives is the URL of another empty store. Where only its opener can
+see a store, leave out what is in `NEEDS_SHARING`: `del TestSeveralOpeners, TestSweepLease`.
 
-Needed beside callstore: pytest, pytest-asyncio with `asyncio_mode = "auto"`, hypothesis. Random
-lives against a plain model, with races, are in `callstore.testing.contract.machine`.
+Needed beside callstore: pytest, pytest-asyncio with `asyncio_mode = "auto"` (and, where warnings
+are errors, `asyncio_default_fixture_loop_scope = "function"`), hypothesis.
 """
 
 import pytest
@@ -28,6 +29,7 @@ _NOUNS = (
     "entrances",
     "races",
     "several",
+    "lives",
     "world",
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{noun}" for noun in _NOUNS))
@@ -55,6 +57,7 @@ from callstore.testing.contract.going import (  # noqa: E402
     TestLeave,
     TestWhatAnEndLeaves,
 )
+from callstore.testing.contract.lives import TestLives  # noqa: E402
 from callstore.testing.contract.looking_back import TestStateAt, TestTimeline  # noqa: E402
 from callstore.testing.contract.media import TestMedia, TestWrongCall  # noqa: E402
 from callstore.testing.contract.quality import TestAnalysis, TestReports  # noqa: E402
@@ -80,7 +83,13 @@ from callstore.testing.contract.starting import (  # noqa: E402
     TestOneLiveCall,
     TestStart,
 )
-from callstore.testing.contract.world import calls, clock, new_id, opening  # noqa: E402
+from callstore.testing.contract.world import (  # noqa: E402
+    calls,
+    clock,
+    new_id,
+    opening,
+    store_url,
+)
 
 NEEDS_SHARING = (TestSeveralOpeners, TestSweepLease)
 
@@ -101,6 +110,7 @@ __all__ = [
     "TestFilters",
     "TestFullCall",
     "TestLeave",
+    "TestLives",
     "TestLongFilteredPages",
     "TestLost",
     "TestMedia",
@@ -127,4 +137,5 @@ __all__ = [
     "new_id",
     "opening",
     "other",
+    "store_url",
 ]

@@ -1,10 +1,4 @@
-"""Random lives of calls, run on a store and on the plain model, compared after every command.
-
-    test_calls = calls_test(lambda: f"sqlite:///{folder}/{next(numbers)}.db", QUICK)
-
-`calls_test` makes a unittest class that pytest collects; `check_calls` runs the same and returns.
-Both take a function that gives the URL of an empty store: one for each life.
-"""
+"""Random lives of calls, run on a store and on the plain model, compared after every command."""
 
 import asyncio
 import itertools
@@ -12,7 +6,6 @@ from collections.abc import Callable, Coroutine
 from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
-from unittest import TestCase
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -389,12 +382,3 @@ def check_calls(
     """Run the machine; AssertionError, with the life that led there, where the two differ."""
     machine = calls_machine(fresh_url, recordings=recordings)
     run_state_machine_as_test(machine, settings=profile.settings())
-
-
-def calls_test(
-    fresh_url: Callable[[], str], profile: Profile = QUICK, *, recordings: str | None = None
-) -> type[TestCase]:
-    """The same as a test class."""
-    test: type[TestCase] = calls_machine(fresh_url, recordings=recordings).TestCase
-    test.settings = profile.settings()  # type: ignore[attr-defined]
-    return test

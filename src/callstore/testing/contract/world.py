@@ -29,6 +29,11 @@ def new_id() -> Callable[[], str]:
 
 
 @pytest.fixture
+def store_url(fresh_store: Callable[[], str]) -> str:
+    return fresh_store()
+
+
+@pytest.fixture
 def opening(store_url: str, clock: FakeClock, new_id: Callable[[], str]) -> Opening:
     """Opens the test's store, with other settings, or once more where it can be shared."""
 
