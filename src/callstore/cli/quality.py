@@ -117,7 +117,7 @@ def _picture(call: Call, analytics: Analytics, kind: str) -> bytes:
     from callstore.quality import plot
 
     people = ((row.id, row.party) for row in call.participants or [])
-    names = {id: f"{party.kind} {party.id[-6:]}" for id, party in people if party}
+    names = {id: f"{party.kind[0]}:{party.id[-6:]}" for id, party in people if party}
     if kind == ".svg":
         return plot.svg(analytics, names=names).encode()
     try:
