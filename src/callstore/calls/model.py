@@ -45,7 +45,8 @@ EventType = Literal[
 
 Label = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 """A short string of the host's: a media id, a device field, a reason."""
-Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+MOST = 2**63 - 1  # what a counter can hold
+Count = Annotated[int, Meta(ge=0, le=MOST)]
 
 
 class Row(Struct, frozen=True, kw_only=True, rename="camel"):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-from callstore.calls.model import Call, Event, Participant
+from callstore.calls.model import MOST, Call, Event, Participant
 from callstore.quality.connection import connection_issues
 from callstore.quality.course import run
 from callstore.quality.lines import LINES, Lines, version
@@ -12,8 +12,6 @@ from callstore.quality.presence import Presence, presences
 from callstore.quality.summary import Summary, call_metrics, call_score, in_time, summarise
 from callstore.quality.thinning import thinned
 from callstore.quality.windows import to_ms
-
-MOST = 2**63 - 1  # what a counter can hold
 
 
 def analyse(

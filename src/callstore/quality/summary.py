@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from callstore.calls.model import Row
+from callstore.calls.model import MOST, Row
 from callstore.quality import score, terms
 from callstore.quality.course import Course, Pane, windows
 from callstore.quality.episodes import issue
@@ -44,8 +44,8 @@ def summarise(
             avg_bitrate=_round(course.bits / course.connected) if course.bits_known else None,
             audio=_kind(_total(pane.audio for pane in panes)),
             video=_kind(_total(pane.video for pane in panes)),
-            data_sent=min(course.sent, 2**63 - 1),
-            data_received=min(course.received, 2**63 - 1),
+            data_sent=min(course.sent, MOST),
+            data_received=min(course.received, MOST),
             samples=course.samples,
             scored_seconds=round(seconds, 3),
             issues=in_time([*(issue(e, type, id) for type, e in course.issues), *issues]),
