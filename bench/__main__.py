@@ -17,13 +17,20 @@ BENCHMARKS = {
     "analyse": "a one-hour call of ten, analysed",
     "help": "callstore --help",
     "multi": "four processes on one file",
-    "million": "a million seeded calls, and the pages in their depths; not with --quick",
+    "crowd": "a thousand joins on one call at once, on both stores",
+    "mongo": "MongoDB: callstore beside the document's queries on the driver and three ODMs",
+    "adopt": "MongoDB: a database that Prisma wrote is taken over",
+    "million": "a million seeded calls: their depths, an index added; not with --quick",
+    "cluster": "the same on MongoDB; not with --quick",
 }
+LARGE = ("million", "cluster")
+ROUNDS = {"mongo": 3}
+"""Where it is not five: each of these takes minutes."""
 
 
 def main() -> int:
     options = _arguments()
-    names = options.names or [n for n in BENCHMARKS if n != "million" or not options.quick]
+    names = options.names or [n for n in BENCHMARKS if n not in LARGE or not options.quick]
     found: dict[str, list[Figure]] = {}
     missing: list[str] = []
     facts = show.machine(Path(options.folder))
@@ -50,9 +57,11 @@ def _run(name: str, options: argparse.Namespace) -> list[Figure]:
         return run(
             Options(
                 folder=Path(folder),
-                rounds=options.rounds,
+                rounds=options.rounds or ROUNDS.get(name, 5),
                 quick=options.quick,
                 calls=options.calls,
+                only=options.only.split(",") if options.only else (),
+                svg=Path(options.svg) if options.svg else None,
             )
         )
 
@@ -67,9 +76,16 @@ def _arguments() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("names", nargs="*", metavar="NAME", help="one of those below")
-    add("--rounds", type=int, default=5, help="rounds of each contestant (5)")
+    add("--rounds", type=int, help="rounds of each contestant (5; of `mongo` 3)")
     add("--quick", action="store_true", help="small sizes: a look, not a measurement")
-    add("--calls", type=int, default=1_000_000, help="calls that `million` seeds (1,000,000)")
+    add(
+        "--calls",
+        type=int,
+        default=1_000_000,
+        help="calls that `million` and `cluster` seed (1,000,000)",
+    )
+    add("--only", metavar="PARTS", help="parts of `mongo`, with commas between: mix,joins,history")
+    add("--svg", metavar="FILE", help="draw the rates of `mongo` there")
     add("--json", metavar="FILE", help="write the figures there too")
     add("--folder", default=tempfile.gettempdir(), help="where the databases go: on a real disk")
     options = parser.parse_args()

@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-from bench import bare, document, mix
+from bench import bare, document, literal, mix
 from bench.harness import (
     Figure,
     Options,
@@ -36,7 +36,7 @@ async def on_document(path: Path, lives: list[mix.Life], connections: int) -> Ti
     timing = Timing()
     async with document.opened(path, connections) as opened:
         with timing.running():
-            await mix.drive(lives, lambda life: document.play(opened, life, timing))
+            await mix.drive(lives, lambda life: literal.play(opened, life, timing))
     return timing
 
 

@@ -5,8 +5,6 @@ it is with Prisma; updates are single statements. WAL and synchronous=FULL: the 
 callstore has. The two unique indexes are as in the document: SQLite lets several nulls pass.
 """
 
-import itertools
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -17,8 +15,6 @@ from sqlalchemy import JSON, Index, UniqueConstraint, event, func, select, updat
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from bench.harness import Timing
-from bench.mix import Life
 from callstore.ids import id_maker
 
 _new_id = id_maker()
@@ -136,7 +132,13 @@ class Document:
             switch = update(CallSession).where(CallSession.id == call_id).values(mode=new_mode)
             await self._run(switch)
 
-    async def set_participant(self, call_id: str, user_id: str, **values: Any) -> None:
+    async def connected(self, call_id: str, user_id: str) -> None:
+        await self._set_participant(call_id, user_id, status="connected")
+
+    async def left(self, call_id: str, user_id: str) -> None:
+        await self._set_participant(call_id, user_id, status="disconnected", left_at=_now())
+
+    async def _set_participant(self, call_id: str, user_id: str, **values: Any) -> None:
         await self._run(
             update(CallParticipant)
             .where(CallParticipant.call_session_id == call_id, CallParticipant.user_id == user_id)
@@ -189,29 +191,3 @@ async def opened(path: Path, connections: int) -> AsyncIterator[Document]:
         yield Document(engine)
     finally:
         await engine.dispose()
-
-
-async def play(document: Document, life: Life, timing: Timing) -> None:
-    """A life as the document would keep it, command by command as in `bench.mix`."""
-    a, b, c = (party.id for party in life.people)
-    began = time.perf_counter()
-    call_id = await document.create_call(life.conversation, a)
-    timing.add("start", began)
-    steps = [("join", b), ("connected", b), ("connected", a)]
-    if life.third:
-        steps += [("join", c), ("connected", c), ("leave", c)]
-    for kind, user_id in itertools.chain(steps, [("leave", b), ("end", a)]):
-        began = time.perf_counter()
-        await _step(document, kind, call_id, user_id)
-        timing.add(kind, began)
-
-
-async def _step(document: Document, kind: str, call_id: str, user_id: str) -> None:
-    if kind == "join":
-        await document.join_call(call_id, user_id)
-    elif kind == "connected":
-        await document.set_participant(call_id, user_id, status="connected")
-    elif kind == "leave":
-        await document.set_participant(call_id, user_id, status="disconnected", left_at=_now())
-    else:
-        await document.end_call(call_id, user_id)

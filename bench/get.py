@@ -50,7 +50,7 @@ async def _rounds(path: Path, options: Options) -> list[Timing]:
 
 def run(options: Options) -> list[Figure]:
     path = options.folder / "get.db"
-    seed(path, 2000 if options.quick else 20_000)
+    seed(f"sqlite:///{path}", 2000 if options.quick else 20_000)
     runs = asyncio.run(_rounds(path, options))
     figures = [Figure("get, p50", latency(runs, "get", 0.5), "ms", at_most(0.3))]
     figures.append(Figure("get, p99", latency(runs, "get", 0.99), "ms"))

@@ -8,7 +8,7 @@ import contextlib
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +26,8 @@ class Options:
     rounds: int = 5
     quick: bool = False  # smaller sizes: a look, not a measurement
     calls: int = 1_000_000  # of `million`
+    only: Sequence[str] = ()  # parts of `mongo`; empty: all
+    svg: Path | None = None  # where `mongo` is drawn to
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Figure:
     unit: str = ""
     target: Target | None = None
     note: str = ""
+    detail: Mapping[str, float] = field(default_factory=dict)  # what else the same runs showed
 
     @property
     def ok(self) -> bool:
@@ -129,9 +132,14 @@ def spread(runs: Sequence[Timing]) -> str:
 def in_turn(contestants: Sequence[T], rounds: int) -> Iterator[tuple[int, T]]:
     """(round, contestant): each once a round, and another one first each time."""
     for number in range(rounds):
-        shift = number % len(contestants)
-        for contestant in (*contestants[shift:], *contestants[:shift]):
+        for contestant in rotated(contestants, number):
             yield number, contestant
+
+
+def rotated(contestants: Sequence[T], number: int) -> Sequence[T]:
+    """All of them, in the order of round `number`."""
+    shift = number % len(contestants)
+    return (*contestants[shift:], *contestants[:shift])
 
 
 def shown(value: float) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness import Figure, Options, Timing, at_least, at_most, percentile
-from bench.seeded import seed
+from bench.seeded import Seeding, seed
 from callstore import open_calls
 from callstore.calls.model import party_from_ref
 from callstore.stores.protocol import HistoryQuery, LogQuery
@@ -25,6 +25,7 @@ from callstore.validation import check, cursor_text
 
 DEPTH = 500_000
 READS = 200  # of each page, by turns
+INDEX = "CallLogEntry_conversation"  # taken away, to be built again
 GB, MB = 1e9, 1e6
 
 Page = Callable[[str | None], Awaitable[object]]  # by cursor
@@ -40,19 +41,28 @@ def run(options: Options) -> list[Figure]:
         of_log = _query(LogQuery, party=party_from_ref(party), cursor=log[1], unseen=False)
         figures += _plan("history", _statement(db, lambda: pages.history_page(db, of_history)), db)
         figures += _plan("log", _statement(db, lambda: pages.log_page(db, of_log)), db)
-    deep = asyncio.run(_deep_pages(path, (heavy, *history), (party, *log)))
-    return figures + deep
+    store = f"sqlite:///{path}"
+    figures += asyncio.run(deep_pages(store, (heavy, *history), (party, *log)))
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute(f"DROP INDEX {INDEX}")
+    return figures + asyncio.run(built_again(store))
 
 
 def _seeding(path: Path, calls: int) -> list[Figure]:
-    took = seed(path, calls)
-    minutes = took.seconds / 60
+    took = seed(f"sqlite:///{path}", calls)
+    size = sum(each.stat().st_size for each in path.parent.glob(f"{path.name}*"))
     return [
-        Figure(f"seeding {calls:,} calls", minutes, "min", at_most(15)),
+        *seeding(took, calls),
+        Figure("file", size / GB, "GB", None, f"{size / calls:,.0f} bytes a call"),
+    ]
+
+
+def seeding(took: Seeding, calls: int) -> list[Figure]:
+    return [
+        Figure(f"seeding {calls:,} calls", took.seconds / 60, "min", at_most(15)),
         Figure("CPU of it", took.cpu / 60, "min"),
         Figure("calls seeded", calls / took.seconds, "/s"),
         Figure("peak of memory", took.peak / MB, "MB", at_most(500)),
-        Figure("file", took.size / GB, "GB", None, f"{took.size / calls:,.0f} bytes a call"),
     ]
 
 
@@ -101,17 +111,34 @@ def searches_within_bounds(steps: list[str]) -> bool:
     )
 
 
-async def _deep_pages(
-    path: Path, history: tuple[str, int, str], log: tuple[str, int, str]
+async def deep_pages(
+    store: str, history: tuple[str, int, str], log: tuple[str, int, str]
 ) -> list[Figure]:
+    """Each of whom (a conversation, a party), how deep, and the cursor there."""
     party = party_from_ref(log[0])
-    async with open_calls(f"sqlite:///{path}") as calls:
+    async with open_calls(store) as calls:
         return [
             *await _compare(
                 "history", lambda at: calls.history(history[0], cursor=at), *history[1:]
             ),
             *await _compare("log", lambda at: calls.log(party, cursor=at), *log[1:]),
         ]
+
+
+async def built_again(store: str) -> list[Figure]:
+    """What plan and up make of a missing index: its rows, its time, how often progress is told."""
+    told: list[tuple[str, int, int]] = []
+    async with open_calls(store, check_schema=False) as calls:
+        (planned,) = (each for each in (await calls.schema.plan()).changes if each.name == INDEX)
+        report = await calls.schema.up(progress=lambda *each: told.append(each))
+    (built,) = report.built
+    done = [amount for _, amount, _ in told]
+    note = f"{built.rows:,} rows; plan said {planned.rows:,} and {planned.seconds or 0:.1f} s"
+    return [
+        Figure("up: a missing index", built.seconds, "s", None, note),
+        Figure("progress told", len(set(done)), "times", at_least(2), f"ends at {done[-1]:,}"),
+        Figure("progress never falls", int(done == sorted(done)), "", at_least(1)),
+    ]
 
 
 async def _compare(name: str, page: Page, depth: int, cursor: str) -> list[Figure]:

@@ -1,10 +1,9 @@
-"""A file of realistic calls, by `callstore seed` as a process of its own."""
+"""A database of realistic calls, by `callstore seed` as a process of its own."""
 
 import os
 import subprocess
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from bench.harness import NotMeasured
 from bench.help import command
@@ -17,14 +16,13 @@ class Seeding:
     seconds: float
     cpu: float  # seconds
     peak: int  # bytes of memory
-    size: int  # bytes of the file, and of its log where one was left
 
 
-def seed(path: Path, calls: int) -> Seeding:
+def seed(store: str, calls: int) -> Seeding:
     """NotMeasured where the command fails; it says why on stderr."""
     began = time.perf_counter()
     process = subprocess.Popen(
-        [command(), "--store", f"sqlite:///{path}", "seed", "--calls", str(calls)],
+        [command(), "--store", store, "seed", "--calls", str(calls)],
         stdout=subprocess.DEVNULL,
     )
     _, status, used = os.wait4(process.pid, 0)
@@ -35,5 +33,4 @@ def seed(path: Path, calls: int) -> Seeding:
         seconds=time.perf_counter() - began,
         cpu=used.ru_utime + used.ru_stime,
         peak=used.ru_maxrss * 1024,
-        size=sum(each.stat().st_size for each in path.parent.glob(f"{path.name}*")),
     )

@@ -26,7 +26,8 @@ def table(figures: Sequence[Figure]) -> str:
 
 
 def _row(figure: Figure) -> tuple[str, str, str, str, str]:
-    target, mark, notes = "", "", [figure.note]
+    target, mark = "", ""
+    notes = [*(f"{name} {shown(value)}" for name, value in figure.detail.items()), figure.note]
     if figure.target is not None:
         target, mark = str(figure.target), "ok" if figure.ok else "NOT OK"
         notes.append(figure.target.why)
@@ -80,4 +81,5 @@ def _plain(figure: Figure) -> dict[str, Any]:
         "target": target and str(target),
         "ok": figure.ok,
         "note": figure.note,
+        "detail": figure.detail,
     }

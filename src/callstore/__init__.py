@@ -27,18 +27,24 @@ if TYPE_CHECKING:
     )
     from callstore.calls.pages import Page
     from callstore.calls.replay import CallState
+    from callstore.copying import CopyReport, copy_calls
     from callstore.opening import open_calls
     from callstore.retention.doctor import DoctorReport
     from callstore.retention.sweep import SweepReport
+    from callstore.schema.adoption.model import AdoptionReport
+    from callstore.schema.export import export_schema
+    from callstore.schema.report import SchemaReport
     from callstore.seeding import SeedReport
     from callstore.settings import Settings
 
 __all__ = [
     "UNSET",
+    "AdoptionReport",
     "Call",
     "CallSettings",
     "CallState",
     "Calls",
+    "CopyReport",
     "DeviceInfo",
     "DoctorReport",
     "Event",
@@ -48,24 +54,32 @@ __all__ = [
     "Page",
     "Participant",
     "Party",
+    "SchemaReport",
     "SeedReport",
     "Settings",
     "Stint",
     "SweepReport",
     "User",
+    "copy_calls",
     "errors",
+    "export_schema",
     "open_calls",
 ]
 
 _ELSEWHERE = {
     "UNSET": "msgspec",
+    "AdoptionReport": "callstore.schema.adoption.model",
     "CallState": "callstore.calls.replay",
     "Calls": "callstore.calls.facade",
+    "CopyReport": "callstore.copying",
     "DoctorReport": "callstore.retention.doctor",
     "Page": "callstore.calls.pages",
+    "SchemaReport": "callstore.schema.report",
     "SeedReport": "callstore.seeding",
     "Settings": "callstore.settings",
     "SweepReport": "callstore.retention.sweep",
+    "copy_calls": "callstore.copying",
+    "export_schema": "callstore.schema.export",
     "open_calls": "callstore.opening",
 }
 

@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated
 
 from msgspec import Meta
@@ -25,6 +26,11 @@ def parse_id(value: object) -> str:
     if value == NOBODY:
         raise ValueError("must not be 24 zeros")
     return value.lower()
+
+
+def made_at(id: str) -> datetime:
+    """When the id was made, to the second: the first 4 bytes of an ObjectId."""
+    return datetime.fromtimestamp(int(id[:8], 16), UTC)
 
 
 def id_maker() -> Callable[[], str]:

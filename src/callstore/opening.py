@@ -33,7 +33,8 @@ async def open_calls(
     describe: Describe | None = None,
     check_schema: bool = True,
 ) -> AsyncIterator[Calls]:
-    """The calls of the store at a URL: `sqlite:///path`, `memory:`, or a scheme that an installed
+    """The calls of the store at a URL: `sqlite:///path`, `memory:`, `mongodb://host/database` (and
+    `mongodb+srv://`; without a name the database is `callstore`), or a scheme that an installed
     package serves (entry point group `callstore.stores`). None: `CALLSTORE_STORE`, else
     `sqlite:///callstore.db`.
 
@@ -49,11 +50,7 @@ async def open_calls(
     chosen = load_settings(settings)
     ids, now = new_id or id_maker(), _working(clock or (lambda: datetime.now(UTC)))
     url = os.environ.get("CALLSTORE_STORE") or DEFAULT_STORE if store is None else store
-    opened = _open_store(url, chosen)
-    try:
-        if check_schema:
-            await _prepare(opened, chosen, now)
-        opened.ready()
+    async with opened_store(url, chosen, now, ids, check_schema=check_schema) as opened:
         rules = Rules(
             clock=now,
             new_id=ids,
@@ -68,6 +65,24 @@ async def open_calls(
             yield Calls(opened, group, clock=now, new_id=ids, settings=chosen, describe=describe)
         finally:
             await group.drain()
+
+
+@asynccontextmanager
+async def opened_store(
+    url: object,
+    settings: Settings,
+    clock: Callable[[], datetime],
+    new_id: Callable[[], str],
+    *,
+    check_schema: bool = True,
+) -> AsyncIterator[Store]:
+    """The store at a URL, at this code's schema."""
+    opened = _open_store(url, settings)
+    try:
+        if check_schema:
+            await _prepare(opened, settings, clock, new_id)
+        opened.ready()
+        yield opened
     finally:
         await opened.close()
 
@@ -90,6 +105,10 @@ def _open_store(url: object, settings: Settings) -> Store:
 
         path = None if url == "memory:" else Path(rest[3:])
         return SqliteStore(path, patience=settings.command_deadline)
+    if scheme in ("mongodb", "mongodb+srv"):
+        from callstore.stores.mongo.store import MongoStore
+
+        return MongoStore(url, patience=settings.command_deadline)
     if url == "sqlite:///:memory:":
         raise Invalid.field("/store", "a database in memory is memory:")
     if scheme == "sqlite":
@@ -102,14 +121,25 @@ def _open_store(url: object, settings: Settings) -> Store:
     raise Invalid.field("/store", f"there is no store for {scheme + colon!r}")
 
 
-async def _prepare(store: Store, settings: Settings, clock: Callable[[], datetime]) -> None:
+async def _prepare(
+    store: Store,
+    settings: Settings,
+    clock: Callable[[], datetime],
+    new_id: Callable[[], str],
+) -> None:
     """Brings a new database to the schema; refuses one that is not at it."""
-    schema = Schema(store, clock=clock)
+    schema = Schema(store, clock=clock, new_id=new_id, settings=settings)
     status = await schema.status()
+    if status.foreign and not settings.auto_migrate:
+        raise SchemaMismatch(
+            f"something else wrote {', '.join(status.foreign)} of this database: `callstore schema"
+            " plan` tells what taking it over would do, `callstore schema up` does it"
+        )
     if status.version and status.pending and not settings.auto_migrate:
         raise SchemaMismatch(
             f"the database is at schema {status.version}, this code at {status.code}, and lacks"
             f" {', '.join(status.pending)}: run `callstore schema up`, unless one runs already or"
             " calls are being loaded in bulk; or set auto_migrate"
         )
-    await schema.up()
+    if status.pending or status.version > status.code:
+        await schema.up()

@@ -24,6 +24,7 @@ Days = Annotated[float, Meta(gt=0, le=36_500)]
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keep_calls_days: Days = 90
     keep_samples_days: Days = 7
+    keep_captions_days: Days = 30
     liveness_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 120
     """Silence after which a participant is lost; 0: never, else at least 60."""
     command_deadline: Annotated[float, Meta(gt=0, le=3600)] = 10
@@ -50,6 +51,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def keep_samples(self) -> timedelta:
         return timedelta(days=self.keep_samples_days)
+
+    @property
+    def keep_captions(self) -> timedelta:
+        return timedelta(days=self.keep_captions_days)
 
     @property
     def liveness(self) -> timedelta | None:

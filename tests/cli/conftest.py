@@ -23,6 +23,8 @@ START = datetime(2026, 3, 1, 9, 30, 0, 250_000, tzinfo=UTC)
 UNKNOWN = "f" * 24
 
 Run = Callable[..., Result]
+Made = Callable[[Callable[[Calls], Awaitable[Any]]], Any]
+Scene = Callable[[Calls], Awaitable[str]]
 
 
 @pytest.fixture(autouse=True)

@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import UNKNOWN, A, B, C, G, Run
+from tests.cli.conftest import UNKNOWN, A, B, C, G, Made, Run, Scene
 
 from callstore import Calls, Page
 from callstore.cli import call_views
 from callstore.testing import FakeClock, conversation
-
-Made = Callable[[Callable[[Calls], Awaitable[Any]]], Any]
-Scene = Callable[[Calls], Awaitable[str]]
 
 
 def many(clock: FakeClock, count: int) -> Callable[[Calls], Awaitable[list[str]]]:

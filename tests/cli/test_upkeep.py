@@ -1,22 +1,18 @@
-"""sweep, doctor, schema."""
+"""sweep, doctor."""
 
 import json
 import re
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.cli.conftest import A, B, C, Run, program, sql
+from tests.cli.conftest import A, B, C, Made, Run, Scene, program, sql
 
 from callstore import Calls
-
-Made = Callable[[Callable[[Calls], Awaitable[Any]]], Any]
-Scene = Callable[[Calls], Awaitable[str]]
 
 
 async def ring(calls: Calls) -> str:
@@ -113,50 +109,3 @@ def test_the_doctor_finds_and_mends(run: Run, made: Made, talk: Scene, path: Pat
     assert json.loads(run("doctor", "--json").stdout)["findings"][0]["id"] == id
     assert run("doctor", "--fix").stdout.endswith("1 finding, 1 mended\n")
     assert "all agrees" in run("doctor").stdout
-
-
-# -- schema
-
-
-def test_a_database_that_is_up_to_date(run: Run, made: Made, talk: Scene) -> None:
-    made(talk)
-    said = run("schema", "status").stdout
-    assert re.search(r"database +(\d+), up to date\nthis code +\1 ", said)
-    assert "2026-03-01T09:30:00Z" in said
-    report = json.loads(run("schema", "status", "--json").stdout)
-    assert report["version"] == report["code"]
-    assert report["pending"] == []
-    assert report["applied"][0]["appliedAt"] == "2026-03-01T09:30:00.250000Z"
-
-
-def test_status_of_an_empty_database_leaves_it_empty(run: Run, path: Path) -> None:
-    report = json.loads(run("schema", "status", "--json").stdout)
-    assert report["version"] == 0
-    assert report["pending"]
-    assert "callstore schema up" in run("schema", "status").stdout
-    assert "up to date" in run("schema", "up").stdout
-
-
-def test_up_makes_what_is_missing(run: Run, made: Made, talk: Scene, path: Path) -> None:
-    made(talk)
-    sql(path, "DROP INDEX CallSession_history")
-    refused = run("calls", "list", "--conversation", C)
-    assert refused.exit_code == 1
-    assert refused.stderr.startswith("error: schema_mismatch: ")
-    assert "callstore schema up" in refused.stderr
-    assert "CallSession_history" in run("schema", "status").stdout
-    assert "up to date" in run("schema", "up").stdout
-    assert run("calls", "list", "--conversation", C).exit_code == 0
-
-
-def test_a_database_of_a_later_schema_is_left_alone(
-    run: Run, made: Made, talk: Scene, path: Path
-) -> None:
-    made(talk)
-    sql(path, "INSERT INTO CallSchema VALUES (99, 'later', 1800000000000, 99)")
-    for command in (["calls", "list", "--conversation", C], ["schema", "up"], ["sweep"]):
-        result = run(*command)
-        assert (result.exit_code, result.stdout) == (1, "")
-        assert result.stderr.startswith("error: schema_mismatch: ")
-        assert "install a newer callstore" in result.stderr
-    assert "99, ahead of this code" in run("schema", "status").stdout

@@ -104,6 +104,7 @@ def test_issues_of_a_type_never_touch(values: list[float]) -> None:
         assert one.ended_at is not None
         assert one.timestamp <= one.ended_at
         assert one.samples >= 3
+        assert one.worst is not None
         assert one.worst > 2
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from callstore import Calls, open_calls
+from callstore import Call, Calls, open_calls
+from callstore.captions.model import Caption
+from callstore.recordings.model import Recording
 from callstore.schema import tables
-from callstore.schema.tables import Collection, Field
+from callstore.schema.declaration import Collection, Field
 from callstore.stores.sqlite.connection import APPLICATION_ID
 from callstore.testing.clock import FakeClock
 from callstore.testing.contract.quality import report_at
@@ -32,7 +34,33 @@ async def calls(tmp_path: Path) -> AsyncIterator[Calls]:
         await calls.quality.analyse(call.id)
         await calls.heartbeat(call.id, ANN)
         await calls.sweep()
+        await calls._store.add_rows(said_and_recorded(await calls.get(call.id)))
         yield calls
+
+
+def said_and_recorded(call: Call) -> dict[str, list[Any]]:
+    at, speaker = call.created_at, (call.participants or [])[0]
+    of_call: Any = {"conversation_id": call.conversation_id, "call_session_id": call.id}
+    caption = Caption(
+        **of_call,
+        id=chosen_id(50),
+        participant_id=speaker.id,
+        segment_id="1",
+        text="Guten Tag",
+        language="de",
+        timestamp=at,
+        created_at=at,
+    )
+    recording = Recording(
+        **of_call,
+        id=chosen_id(51),
+        started_at=at,
+        requested_by=ANN.id,
+        requested_by_kind="user",
+        created_at=at,
+        updated_at=at,
+    )
+    return {"CallTranscription": [caption], "CallRecording": [recording]}
 
 
 @pytest.fixture
@@ -217,10 +245,15 @@ class TestReferences:
             db.execute(f"UPDATE {collection.name} SET conversationId = '{HALL}'")
 
     async def test_all_rows_go_with_their_call(self, db: sqlite3.Connection) -> None:
+        db.execute("DELETE FROM CallRecording")
         db.execute("DELETE FROM CallSession")
         for collection in tables.COLLECTIONS:
             if collection.of_call:
                 assert db.execute(f"SELECT 1 FROM {collection.name}").fetchall() == []
+
+    async def test_a_call_stays_as_long_as_a_recording_of_it(self, db: sqlite3.Connection) -> None:
+        with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+            db.execute("DELETE FROM CallSession")
 
 
 class TestPragmas:

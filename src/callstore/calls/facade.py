@@ -61,7 +61,7 @@ class Calls:
         self._settings = settings
         self._describe = describe
         self.quality = Quality(store, group, clock=clock, new_id=new_id, settings=settings)
-        self.schema = Schema(store, clock=clock)
+        self.schema = Schema(store, clock=clock, new_id=new_id, settings=settings)
         analyse, silence = self.quality.analyse, settings.liveness
         self._sweep = Sweep(store, group, analyse, clock=self._now, liveness=silence)
 

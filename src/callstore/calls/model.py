@@ -16,6 +16,7 @@ from callstore.ids import Id
 
 Mode = Literal["p2p", "sfu"]
 Status = Literal["initiated", "ringing", "active", "ended", "failed"]
+LIVE_STATUSES: tuple[Status, ...] = ("initiated", "ringing", "active")
 CallType = Literal["video", "audio"]
 EndReason = Literal["normal", "timeout", "error", "forced", "declined", "cancelled", "lost"]
 EndWhen = Literal["alone", "empty"]
@@ -41,6 +42,12 @@ EventType = Literal[
     "participant.declined",
     "media.changed",
     "mode.switched",
+    "recording.started",
+    "recording.stopped",
+    "recording.available",
+    "recording.failed",
+    "recording.deleted",
+    "call.adopted",
 ]
 
 Label = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]

@@ -73,6 +73,8 @@ def replay(events: Iterable[Event]) -> CallState:
 def _on_call(call: CallState, event: Event) -> CallState:
     data = event.data or {}
     match event.type:
+        case "call.adopted":
+            return replace(call, mode=data["mode"])
         case "call.ringing":
             return replace(call, status="ringing")
         case "call.answered":

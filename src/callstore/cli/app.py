@@ -209,7 +209,11 @@ def unusable(message: str) -> NoReturn:
         "quality": ("callstore.cli.quality:quality", "Score getStats() traces, explain a score."),
         "sweep": ("callstore.cli.sweep:sweep", "Do what is due: time out, lose, switch, analyse."),
         "doctor": ("callstore.cli.doctor:doctor", "Find what does not agree, and mend it."),
-        "schema": ("callstore.cli.schema:schema", "Show a database's schema, bring it up to date."),
+        "schema": (
+            "callstore.cli.schema:schema",
+            "Take a database's schema up and down, try its rules.",
+        ),
+        "copy": ("callstore.cli.copy:copy", "Copy all calls from one store to another."),
         "seed": ("callstore.cli.seed:seed", "Fill a database with realistic calls."),
         "demo": ("callstore.cli.demo:demo", "Replay recorded calls through a whole life each."),
     },

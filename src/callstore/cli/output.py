@@ -117,6 +117,27 @@ def some(count: int, one: str, many: str | None = None) -> str:
 
 
 @contextmanager
+def steps_told(*, quiet: bool) -> Iterator[Callable[[str, int, int], object]]:
+    """A bar on a terminal's stderr for each thing that is told of: what, how much of it is done,
+    of how much."""
+    from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+
+    err = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    tasks: dict[str, TaskID] = {}
+    with Progress(
+        *columns, console=err, transient=True, disable=quiet or not err.is_terminal
+    ) as bar:
+
+        def told(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield told
+
+
+@contextmanager
 def progress(what: str, total: int | None, *, quiet: bool) -> Iterator[Callable[[int], object]]:
     """A bar on a terminal's stderr while it takes long; gives what to call with how much more."""
     from rich.progress import (

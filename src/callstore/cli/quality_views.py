@@ -163,7 +163,7 @@ def issues(found: Sequence[Issue], names: Mapping[str, str], start: datetime) ->
             duration((end - one.timestamp).total_seconds()) if one.ended_at else Text("on", "dim"),
             one.type.replace("_", " "),
             word(one.severity),
-            number(one.worst / scale),
+            number(None if one.worst is None else one.worst / scale),
             unit,
             names.get(one.participant_id, plain(one.participant_id)),
         )

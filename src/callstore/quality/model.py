@@ -102,6 +102,7 @@ class Issue(Row, frozen=True, kw_only=True):
     """An episode. `worst` is in the issue's own unit: % of packets, samples or the window frozen,
     ms (RTT, jitter, time without media or connection), bit/s, frames/s, a score, how many times
     lower than the highest seen (bandwidth_limited), drops in a minute (unstable_connection).
+    An adopted call's has neither: None, and no samples.
     """
 
     timestamp: datetime  # the first sample over the line
@@ -109,7 +110,7 @@ class Issue(Row, frozen=True, kw_only=True):
     type: IssueType
     severity: Severity
     participant_id: str
-    worst: float
+    worst: float | None
     samples: int  # over the minor line
 
 

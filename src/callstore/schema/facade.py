@@ -1,60 +1,275 @@
 """`calls.schema`: which schema a database is at, and how it gets to this code's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Annotated
 
-from callstore.calls.model import Row
-from callstore.errors import SchemaMismatch
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from callstore.calls.model import Label
+from callstore.errors import Conflict, Held, Invalid, SchemaMismatch, StoreError, StoreUnavailable
+from callstore.schema.adopting import Adoption, Choices
+from callstore.schema.adoption.adopt import Keeping
+from callstore.schema.adoption.document import COLLECTIONS
+from callstore.schema.migration import Migration
 from callstore.schema.model import SchemaStep
-from callstore.schema.steps import CURRENT, STEPS
+from callstore.schema.probes import ProbeOf, probes
+from callstore.schema.report import Action, Planned, Probe, SchemaReport
+from callstore.schema.shape import Change, Kind, Shape, changes
+from callstore.schema.steps import HISTORY, History, Step
+from callstore.settings import Settings
 from callstore.stores.protocol import Store
+from callstore.stores.structure import Progress, untold
+from callstore.validation import check
 
 
-class SchemaReport(Row, frozen=True, kw_only=True):
-    """`version` is the database's (0: empty), `code` this code's, `pending` what `up` applies."""
+class Asked(Struct, frozen=True, kw_only=True):
+    """The arguments of `up` and `down`."""
 
-    version: int
-    code: int
-    applied: list[SchemaStep]
-    pending: list[str]
+    to: Annotated[int, Meta(ge=0)]
+    by: Label | None
+    close_older: bool = False
+    drop_orphans: bool = False
 
 
 class Schema:
-    def __init__(self, store: Store, *, clock: Callable[[], datetime]) -> None:
+    """`by` is the operator's name, for the audit. `progress` is told what is done, how much of it,
+    and of how much."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
+        settings: Settings,
+        history: History = HISTORY,
+    ) -> None:
         self._store = store
+        self._structure = store.structure
         self._clock = clock
+        self._new_id = new_id
+        self._keeping = Keeping(
+            new_id=new_id, calls=settings.keep_calls, captions=settings.keep_captions
+        )
+        self._history = history
 
     async def status(self) -> SchemaReport:
-        applied = await self._store.schema()
+        applied = await self._structure.applied()
         version = applied[-1].id if applied else 0
-        missing = await self._store.missing_indexes() if version else []
+        missing = await self._missing(version) if version else []
         return SchemaReport(
             version=version,
-            code=CURRENT,
+            code=self._history.current,
             applied=applied,
+            foreign=[] if version else await self._foreign(),
             pending=[
-                *(f"step {step.id}: {step.name}" for step in STEPS if step.id > version),
-                *(f"index {name}" for name in missing),
+                *(f"step {step.id}: {step.name}" for step in self._history.steps[version:]),
+                *(str(change) for change in missing),
             ],
         )
 
-    async def up(self) -> SchemaReport:
-        """Applies what is missing, whole or not at all; SchemaMismatch for what is past this
-        code."""
+    async def _missing(self, version: int) -> list[Change]:
+        """What a step has made and is not there: a bulk load is on its way, or was cut off."""
+        found = changes(await self._structure.live(), self._shape(version))
+        return [change for change in found if change.kind == "missing"]
+
+    async def _foreign(self) -> list[str]:
+        """The collections of the document's that are there, and not as callstore makes them."""
+        live, wanted = await self._structure.live(), self._shape(self._history.current)
+        names = COLLECTIONS if self._structure.adopting else ()
+        return [name for name in names if name in live and live[name].rules != wanted[name].rules]
+
+    async def plan(self, *, progress: Progress = untold) -> SchemaReport:
+        """What `up` would do, in `changes` and `adoption`; nothing is changed."""
         status = await self.status()
-        _check_usable(status.applied)
-        if not status.pending:
-            return status
-        await self._store.migrate(STEPS, self._clock)
-        await self._store.build_indexes()
-        return await self.status()
-
-
-def _check_usable(applied: list[SchemaStep]) -> None:
-    """SchemaMismatch for a database that has moved past this code."""
-    oldest = max((step.oldest_code for step in applied), default=0)
-    if oldest > CURRENT:
-        raise SchemaMismatch(
-            f"the database is at schema {applied[-1].id} and needs code of schema {oldest} or"
-            f" later; this code is of schema {CURRENT}: install a newer callstore"
+        live, wanted = await self._structure.live(), self._shape(status.code)
+        old = self._shape(status.version)
+        adoption = self._adoption(progress) if status.foreign else None
+        theirs = await adoption.in_the_way() if adoption else []
+        known = {(each.collection, each.name) for each in theirs}
+        known |= {(name, index) for name, shape in old.items() for index in shape.indexes}
+        return replace(
+            status,
+            adoption=await adoption.survey() if adoption else None,
+            changes=[await self._planned(change, live, known) for change in changes(live, wanted)],
         )
+
+    async def _planned(self, change: Change, live: Shape, known: set[tuple[str, str]]) -> Planned:
+        index = change.what == "index" and change.kind != "unknown"
+        touched = (index or change.kind == "changed") and change.collection in live
+        rows = await self._structure.count(change.collection) if touched else 0
+        return Planned(
+            what=change.what,
+            collection=change.collection,
+            name=change.name,
+            action=_ACTIONS[change.kind, (change.collection, change.name) in known],
+            detail=self._detail(change),
+            rows=rows,
+            seconds=rows / self._structure.rows_per_second if index else None,
+        )
+
+    def _detail(self, change: Change) -> str:
+        if change.what != "index":
+            return ""
+        wanted, found = (
+            ", ".join(self._structure.fields_of(each)) if each else ""
+            for each in (change.wanted, change.found)
+        )
+        return f"{found} → {wanted}" if found and wanted and found != wanted else wanted or found
+
+    async def up(
+        self,
+        *,
+        to: int | None = None,
+        by: str | None = None,
+        close_older: bool = False,
+        drop_orphans: bool = False,
+        progress: Progress = untold,
+    ) -> SchemaReport:
+        """Applies what is missing, up to step `to` (None: all). What is cut off, at any point, the
+        next `up` goes on with.
+
+        Collections that something else wrote to the letter of the document are taken over. Where
+        `plan` reports problems in them that is refused, before anything is changed, unless:
+        `close_older` ends all but the newest of several live calls of a conversation, as lost, and
+        makes one of rows that are there twice; `drop_orphans` deletes rows that belong to nothing.
+
+        SchemaMismatch for what is past this code; Busy while another migrates; Conflict where rows
+        do not fit, and what was done before is kept.
+        """
+        status = await self.status()
+        self._check_usable(status.applied)
+        most = max(status.code, status.version)
+        asked = check(
+            Asked,
+            to=most if to is None else to,
+            by=by,
+            close_older=close_older,
+            drop_orphans=drop_orphans,
+        )
+        if not status.version <= asked.to <= most:
+            raise Invalid.field("/to", f"must be from {status.version}, where it is, to {most}")
+        migration = self._migration(progress)
+        if status.foreign:
+            return await self._adopt(asked, migration, progress)
+        if not status.version:
+            steps = [step.applied(self._clock()) for step in self._history.steps[: asked.to]]
+            await self._structure.create(self._shape(asked.to), steps)
+        else:
+            async with migration.alone(self._new_id()):
+                for step in self._history.steps[status.version : asked.to]:
+                    await migration.up(step)
+                await migration.reach(self._shape(asked.to))
+        return await self._told(migration)
+
+    async def _adopt(self, asked: Asked, migration: Migration, progress: Progress) -> SchemaReport:
+        current = self._history.current
+        if asked.to != current:
+            raise Invalid.field("/to", f"what something else wrote is taken over as {current}")
+        adoption = self._adoption(progress)
+        async with migration.alone(self._new_id()):
+            report = await adoption.survey()
+            await adoption.run(
+                report, Choices(close_older=asked.close_older, drop_orphans=asked.drop_orphans)
+            )
+            await migration.reach(self._shape(current))
+            for step in self._history.steps:
+                await self._structure.record(step.applied(self._clock()))
+        return replace(await self._told(migration), adoption=report)
+
+    async def down(
+        self, *, to: int, by: str | None = None, yes: bool = False, progress: Progress = untold
+    ) -> SchemaReport:
+        """Takes steps back; to 0 drops everything that is callstore's.
+
+        Conflict where rows would be lost, unless `yes`; Held while any call is under a hold.
+        """
+        asked = check(Asked, to=to, by=by)
+        status = await self.status()
+        if status.version > status.code:
+            raise SchemaMismatch(
+                f"newer code took the database to schema {status.version}: take it back with that"
+            )
+        if asked.to > status.version:
+            raise Invalid.field("/to", f"must be at most {status.version}, where it is")
+        migration = self._migration(progress)
+        steps = self._history.steps[asked.to : status.version][::-1]
+        if steps:
+            await self._check_lossless(migration, steps, yes=yes)
+            if asked.to == 0:
+                await self._structure.drop()
+            else:
+                async with migration.alone(self._new_id()):
+                    for step in steps:
+                        await migration.down(step)
+        return await self._told(migration)
+
+    async def _check_lossless(
+        self, migration: Migration, steps: Sequence[Step], *, yes: bool
+    ) -> None:
+        if held := await self._structure.held():
+            raise Held(f"{held} calls are under a hold: release the holds first")
+        lost = [part for step in steps for part in await migration.loses(step)]
+        if lost and not yes:
+            raise Conflict(f"this loses {', '.join(lost)}: say so with yes (--yes)")
+
+    async def verify(self) -> SchemaReport:
+        """Tries, in transactions that are rolled back, whether unique indexes and rules refuse what
+        they must: `probes` says what came of each. SchemaMismatch unless the database is at this
+        code's schema."""
+        status = await self.status()
+        if status.version != status.code:
+            raise SchemaMismatch(
+                f"the database is at schema {status.version}, and only what this code made, at"
+                f" {status.code}, can be verified by it"
+            )
+        tried = [await self._tried(probe) for probe in probes(self._new_id, self._clock())]
+        return replace(status, probes=tried)
+
+    async def _tried(self, probe: ProbeOf) -> Probe:
+        try:
+            refusal = await self._structure.probe(probe.rows)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:  # a row that the tried one needs
+            ok, detail = False, str(error)
+        else:
+            ok = (refusal is not None) == probe.refused
+            detail = refusal or "it was taken"
+        return Probe(collection=probe.collection, name=probe.name, ok=ok, detail=detail)
+
+    def _check_usable(self, applied: list[SchemaStep]) -> None:
+        """SchemaMismatch for a database that has moved past this code."""
+        oldest, code = max((step.oldest_code for step in applied), default=0), self._history.current
+        if oldest > code:
+            raise SchemaMismatch(
+                f"the database is at schema {applied[-1].id} and needs code of schema {oldest} or"
+                f" later; this code is of schema {code}: install a newer callstore"
+            )
+
+    def _shape(self, version: int) -> Shape:
+        return self._history.shape_at(self._structure.kind, version)
+
+    def _adoption(self, progress: Progress) -> Adoption:
+        wanted = self._shape(self._history.current)
+        return Adoption(self._structure, wanted, self._keeping, progress)
+
+    def _migration(self, progress: Progress) -> Migration:
+        return Migration(self._store, self._history, self._clock, progress)
+
+    async def _told(self, migration: Migration) -> SchemaReport:
+        status = await self.status()
+        return replace(status, built=migration.built, lost=migration.lost)
+
+
+_ACTIONS: dict[tuple[Kind, bool], Action] = {
+    ("missing", False): "make",
+    ("missing", True): "make",
+    ("changed", False): "change",
+    ("changed", True): "change",
+    ("unknown", False): "leave",
+    ("unknown", True): "remove",
+}
+"""By the kind of a difference, and whether callstore made what is there."""

@@ -1,146 +1,64 @@
 """The one declaration of what is stored: collections, their fields, keys, indexes and rules.
 
-Fields, enumerations and ranges come from the Structs of the models; what stands here is what a
-Struct cannot say. Both stores build their schema from it: SQLite tables, MongoDB collections.
+Both stores build their schema from it: SQLite tables, MongoDB collections.
 """
 
-from typing import Any, Literal
-
-import msgspec
-from msgspec import Struct
-
-from callstore.calls.model import Call, Event, LogEntry, Participant, Pulse
-from callstore.ids import Id
+from callstore.calls.model import LIVE_STATUSES, Call, Event, LogEntry, Participant, Pulse
+from callstore.captions.model import Caption
 from callstore.quality.model import Analytics, Sample
+from callstore.recordings.model import Recording
+from callstore.schema.declaration import PRESENT, Collection, Index, Rule, collection
 from callstore.schema.model import Lease, SchemaStep
 from callstore.validation import JSON_BYTES
-
-Kind = Literal["id", "text", "time", "int", "real", "bool", "json"]
-
-_ID_PATTERN = Id.__metadata__[0].pattern  # type: ignore[attr-defined]
-
-PRESENT = object()
-"""In the condition of a partial index: the field is not null."""
-
-
-class Field(Struct, frozen=True, kw_only=True):
-    name: str  # outside: camelCase
-    attribute: str  # in Python
-    kind: Kind
-    nullable: bool
-    choices: tuple[str, ...] = ()
-    low: float | None = None
-    high: float | None = None
-    type: Any = None  # for kind json: what it decodes to
-
-
-class Rule(Struct, frozen=True, kw_only=True):
-    """What must hold within a row, beyond each field's own range."""
-
-    name: str
-    sql: str
-
-
-class Index(Struct, frozen=True, kw_only=True):
-    """`where` makes it partial: field -> a value, None (is null) or PRESENT (is not null)."""
-
-    name: str
-    fields: tuple[str, ...]
-    serves: str
-    unique: bool = False
-    where: dict[str, Any] = {}
-
-
-class Collection(Struct, frozen=True, kw_only=True, eq=False):
-    """`key` is SQLite's primary key; rows lie in its order where `clustered`. `guard` is the field
-    by which a writer sees that another was faster. `shard` is what a cluster shards it by: every
-    unique index begins with it.
-    """
-
-    name: str
-    row: type[Struct]
-    fields: tuple[Field, ...]
-    key: tuple[str, ...] = ("id",)
-    clustered: bool = False
-    of_call: bool = True  # has conversationId and callSessionId, and goes with its call
-    indexes: tuple[Index, ...] = ()
-    rules: tuple[Rule, ...] = ()
-    guard: str | None = None
-    shard: tuple[str, ...] = ("conversationId",)
-
-
-def _collection(
-    name: str, row: type[Struct], *, derived: tuple[str, ...] = (), **rest: Any
-) -> Collection:
-    info = msgspec.inspect.type_info(row)
-    assert isinstance(info, msgspec.inspect.StructType)
-    types = {f.name: f.type for f in msgspec.structs.fields(row)}
-    fields = tuple(
-        _field(field, types[field.name]) for field in info.fields if field.name not in derived
-    )
-    # Codecs take the first values of a row: what is derived stands at its end.
-    assert [field.name for field in info.fields[len(fields) :]] == list(derived)
-    return Collection(name=name, row=row, fields=fields, **rest)
-
-
-def _field(field: msgspec.inspect.Field, annotation: Any) -> Field:
-    type_, nullable = field.type, False
-    if isinstance(type_, msgspec.inspect.UnionType):
-        options = [t for t in type_.types if not isinstance(t, msgspec.inspect.NoneType)]
-        nullable = len(options) < len(type_.types)
-        type_ = options[0]
-    known: dict[str, Any] = {}
-    kind: Kind = "json"
-    match type_:
-        case msgspec.inspect.DateTimeType():
-            kind = "time"
-        case msgspec.inspect.BoolType():
-            kind = "bool"
-        case msgspec.inspect.FloatType(ge=low, le=high):
-            kind, known = "real", {"low": low, "high": high}
-        case msgspec.inspect.IntType(ge=low, le=high):
-            kind, known = "int", {"low": low, "high": high}
-        case msgspec.inspect.LiteralType(values=values):
-            kind, known = "text", {"choices": values}
-        case msgspec.inspect.StrType(pattern=pattern) if pattern == _ID_PATTERN:
-            kind = "id"
-        case msgspec.inspect.StrType(min_length=low, max_length=high):
-            kind, known = "text", {"low": low, "high": high}
-        case msgspec.inspect.AnyType():
-            nullable = True
-    return Field(
-        name=field.encode_name,
-        attribute=field.name,
-        kind=kind,
-        nullable=nullable,
-        type=annotation,
-        **known,
-    )
-
 
 _EXACTLY_ONE_PARTY = Rule(
     name="exactlyOneParty",
     sql="(userId IS NULL) + (anonymousUserId IS NULL) = 1"
     " OR (userId IS NULL AND anonymousUserId IS NULL AND anonymizedAt IS NOT NULL)",
+    mongo={
+        "$or": [
+            {"userId": {"$type": "objectId"}, "anonymousUserId": None},
+            {"userId": None, "anonymousUserId": {"$type": "objectId"}},
+            {"userId": None, "anonymousUserId": None, "anonymizedAt": {"$type": "date"}},
+        ]
+    },
 )
 _OF_CALL = ("conversationId", "callSessionId")
 
-CALL = _collection(
+CALL = collection(
     "CallSession",
     Call,
     derived=("outcome", "participants", "names"),
     of_call=False,
     guard="version",
     rules=(
-        Rule(name="liveStatus", sql="live = (status IN ('initiated', 'ringing', 'active'))"),
-        Rule(name="liveUntilEnded", sql="live = (endedAt IS NULL)"),
+        Rule(
+            name="liveStatus",
+            sql="live = (status IN ('initiated', 'ringing', 'active'))",
+            mongo={"$expr": {"$eq": ["$live", {"$in": ["$status", [*LIVE_STATUSES]]}]}},
+        ),
+        Rule(
+            name="liveUntilEnded",
+            sql="live = (endedAt IS NULL)",
+            mongo={"$expr": {"$eq": ["$live", {"$eq": ["$endedAt", None]}]}},
+        ),
         Rule(
             name="noMoreThanSeats",
             sql="liveCount <= peakParticipants AND peakParticipants <= maxParticipants",
+            mongo={
+                "$expr": {
+                    "$and": [
+                        {"$lte": ["$liveCount", "$peakParticipants"]},
+                        {"$lte": ["$peakParticipants", "$maxParticipants"]},
+                    ]
+                }
+            },
         ),
         Rule(
             name="rtpCapabilitiesSize",
             sql=f"rtpCapabilities IS NULL OR length(CAST(rtpCapabilities AS BLOB)) <= {JSON_BYTES}",
+            # A list of digits takes 2 bytes an entry in JSON, and up to 13 in BSON.
+            mongo={"$expr": {"$lte": [{"$bsonSize": {"v": "$rtpCapabilities"}}, 8 * JSON_BYTES]}},
         ),
     ),
     indexes=(
@@ -149,6 +67,7 @@ CALL = _collection(
             fields=("conversationId", "id"),
             unique=True,
             serves="the rows of a call refer to their call",
+            only="sqlite",
         ),
         Index(
             name="CallSession_oneLive",
@@ -177,9 +96,10 @@ CALL = _collection(
     ),
 )
 
-PARTICIPANT = _collection(
+PARTICIPANT = collection(
     "CallParticipant",
     Participant,
+    native=("stints",),
     key=(*_OF_CALL, "id"),
     rules=(_EXACTLY_ONE_PARTY,),
     indexes=(
@@ -212,7 +132,7 @@ PARTICIPANT = _collection(
     ),
 )
 
-PULSE = _collection(
+PULSE = collection(
     "CallPulse",
     Pulse,
     key=(*_OF_CALL, "id"),
@@ -220,7 +140,7 @@ PULSE = _collection(
     guard="seenAt",
 )
 
-LOG_ENTRY = _collection(
+LOG_ENTRY = collection(
     "CallLogEntry",
     LogEntry,
     derived=("outcome",),
@@ -232,6 +152,20 @@ LOG_ENTRY = _collection(
         Rule(
             name="partyOfItsColumns",
             sql="party IS coalesce('u:' || userId, 'g:' || anonymousUserId)",
+            mongo={
+                "$expr": {
+                    "$eq": [
+                        "$party",
+                        {
+                            "$ifNull": [
+                                {"$concat": ["u:", {"$toString": "$userId"}]},
+                                {"$concat": ["g:", {"$toString": "$anonymousUserId"}]},
+                                None,
+                            ]
+                        },
+                    ]
+                }
+            },
         ),
     ),
     indexes=(
@@ -262,14 +196,14 @@ LOG_ENTRY = _collection(
     ),
 )
 
-EVENT = _collection(
+EVENT = collection(
     "CallEvent",
     Event,
     key=(*_OF_CALL, "seq"),
     clustered=True,
 )
 
-SAMPLE = _collection(
+SAMPLE = collection(
     "CallQualitySample",
     Sample,
     key=(*_OF_CALL, "participantId", "at", "id"),
@@ -284,10 +218,44 @@ SAMPLE = _collection(
     ),
 )
 
-ANALYTICS = _collection("CallAnalytics", Analytics, key=_OF_CALL)
+ANALYTICS = collection(
+    "CallAnalytics", Analytics, wide=("total_data_sent", "total_data_received"), key=_OF_CALL
+)
 
-LEASE = _collection("CallLease", Lease, of_call=False, shard=())
-SCHEMA = _collection("CallSchema", SchemaStep, of_call=False, shard=())
+CAPTION = collection(
+    "CallTranscription",
+    Caption,
+    key=(*_OF_CALL, "id"),
+    indexes=(
+        Index(
+            name="CallTranscription_segment",
+            fields=(*_OF_CALL, "participantId", "segmentId"),
+            unique=True,
+            serves="one row per segment of a participant's speech",
+        ),
+    ),
+)
+
+RECORDING = collection(
+    "CallRecording",
+    Recording,
+    wide=("file_size",),
+    key=(*_OF_CALL, "id"),
+    owns=True,
+    ttl=False,  # a row goes after its file
+    indexes=(
+        Index(
+            name="CallRecording_running",
+            fields=_OF_CALL,
+            unique=True,
+            where={"status": "recording"},
+            serves="one running recording per call",
+        ),
+    ),
+)
+
+LEASE = collection("CallLease", Lease, of_call=False, shard=(), ttl=False)
+SCHEMA = collection("CallSchema", SchemaStep, of_call=False, shard=(), ttl=False)
 
 COLLECTIONS: tuple[Collection, ...] = (
     CALL,
@@ -297,6 +265,9 @@ COLLECTIONS: tuple[Collection, ...] = (
     EVENT,
     SAMPLE,
     ANALYTICS,
+    CAPTION,
+    RECORDING,
     LEASE,
     SCHEMA,
 )
+BY_NAME = {collection.name: collection for collection in COLLECTIONS}

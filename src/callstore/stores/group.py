@@ -85,9 +85,29 @@ class Group:
             self._runner = None
 
     def _take(self) -> list[Asked]:
-        """The next group: what has waited longest, of any calls."""
-        taken = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
+        """The next group: what has waited longest, of any calls. On a cluster, of the conversation
+        of the first: its rows are on one shard."""
+        if self._store.sharded:
+            taken = self._take_of(self._place(self._waiting[0].command))
+        else:
+            taken = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
         return [asked for asked in taken if not asked.answer.done()]
+
+    def _take_of(self, place: str) -> list[Asked]:
+        taken: list[Asked] = []
+        left: deque[Asked] = deque()
+        for asked in self._waiting:
+            mine = len(taken) < MOST and self._place(asked.command) == place
+            (taken if mine else left).append(asked)
+        self._waiting = left
+        return taken
+
+    def _place(self, command: Command) -> str:
+        """The conversation, or the call where nobody has looked up its conversation yet."""
+        if isinstance(command, Start):
+            return command.conversation_id
+        assert isinstance(command, OnCall)
+        return self._store.conversation_of(command.call_id) or command.call_id
 
     async def _commit(self, group: list[Asked]) -> None:
         """Commits `group` and answers; halves it on conflicts until the commands' deadline."""

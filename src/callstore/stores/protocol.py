@@ -1,6 +1,6 @@
 """What a store is asked for. Stores load and commit; they know no rules."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -24,9 +24,9 @@ from callstore.calls.model import (
 )
 from callstore.ids import Id
 from callstore.quality.model import Analytics, Sample
-from callstore.schema.model import Lease, SchemaStep
-from callstore.schema.steps import Step
+from callstore.schema.model import Lease
 from callstore.stores.leases import Change
+from callstore.stores.structure import Structure
 from callstore.validation import Cursor, Limit, Offset, Time
 
 
@@ -48,6 +48,16 @@ class Changed(Struct, frozen=True, kw_only=True):
     events: list[Event] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     metrics: list[tuple[Participant, QualityMetrics]] = field(default_factory=list)
+
+    @property
+    def pairs(self) -> dict[str, Sequence[tuple[Any, Any]]]:
+        """Collection -> what may be updated in it, in the order of writing."""
+        return {
+            "CallSession": self.calls,
+            "CallParticipant": self.participants,
+            "CallLogEntry": self.entries,
+            "CallPulse": self.pulses,
+        }
 
 
 class Batch(Protocol):
@@ -130,6 +140,19 @@ class Store(Protocol):
     remembers it: methods that take a call id need no more.
     """
 
+    @property
+    def structure(self) -> Structure:
+        """What it is made of, and how that is changed."""
+        ...
+
+    @property
+    def sharded(self) -> bool:
+        """Whether a conversation's rows lie apart from another's: then a batch is of one."""
+        ...
+
+    def conversation_of(self, call_id: str) -> str | None:
+        """A call's conversation, where it has been looked up."""
+
     # -- changing: one transaction each, nothing half done
 
     async def transact(self, batch: Batch, patience: float) -> None:
@@ -159,6 +182,22 @@ class Store(Protocol):
     async def add_rows(self, rows: dict[str, list[Any]]) -> None:
         """Inserts rows by collection name, in one transaction: for seeding and moving. Conflict
         where one is there already."""
+
+    async def rows(self, collection: str, after: Any, limit: int) -> tuple[list[Any], Any]:
+        """The next `limit` rows of a collection in an order of the store's own, and where the next
+        ones begin (None: there are none). By one index, whatever `after` is."""
+        ...
+
+    async def rows_like(self, collection: str, rows: Sequence[Any]) -> dict[str, Any]:
+        """The rows that are there under the keys of these, by id. One query by key."""
+        ...
+
+    async def put_rows(self, collection: str, rows: Sequence[Any]) -> None:
+        """Inserts rows, or writes them over those of the same key, in one transaction. Conflict
+        where a unique index has another row in their place."""
+
+    async def delete_rows(self, collection: str, rows: Sequence[Any]) -> None:
+        """Deletes rows by their keys, in one transaction."""
 
     def bulk_load(self) -> AbstractAsyncContextManager[None]:
         """While it lasts, rows are added in bulk: indexes of an empty database that forbid nothing
@@ -219,20 +258,6 @@ class Store(Protocol):
     def examine(self) -> AsyncIterator[tuple[int, list[Finding]]]:
         """Reads everything, in batches: how many calls were looked at, what is wrong with them."""
         ...
-
-    # -- schema
-
-    async def schema(self) -> list[SchemaStep]:
-        """The steps that were applied, oldest first; empty for a new database."""
-
-    async def migrate(self, steps: Sequence[Step], now: Callable[[], datetime]) -> None:
-        """Makes a new database, or applies what of `steps` it lacks."""
-
-    async def missing_indexes(self) -> list[str]:
-        """Declared indexes that the database lacks: a bulk load is on its way, or was cut off."""
-
-    async def build_indexes(self) -> None:
-        """Builds those that are missing."""
 
     def ready(self) -> None:
         """The schema is there: reading may begin."""

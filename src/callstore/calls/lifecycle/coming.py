@@ -8,7 +8,7 @@ from callstore.calls.model import Call, Direction, LogEntry, Participant, Party,
 from callstore.errors import CallFull, InvalidTransition
 
 
-def ring(turn: Turn, _: commands.OnCall) -> None:
+def ring(turn: Turn, _: commands.OnCall | None = None) -> None:
     """A device of someone invited was reached."""
     if turn.call.status == "initiated":
         turn.event("call.ringing")
@@ -29,10 +29,10 @@ def join(turn: Turn, command: commands.Join) -> None:
         _need_seat(turn.call)
     row = _begin_stint(turn, command, row, answers=command.answer and not before)
     if row.seated:
-        _take_seat(turn, first=not before)
+        take_seat(turn, first=not before)
     joined(turn, row)
     if command.answer:
-        _accept(turn, party)
+        accept(turn, party)
     elif turn.call.status == "initiated":
         ring(turn, command)
 
@@ -88,7 +88,7 @@ def _need_seat(call: Call) -> None:
         raise CallFull(call.max_participants)
 
 
-def _take_seat(turn: Turn, *, first: bool) -> None:
+def take_seat(turn: Turn, *, first: bool) -> None:
     call = turn.call
     turn.set_call(
         live_count=call.live_count + 1,
@@ -101,23 +101,29 @@ def _answer(turn: Turn, row: Participant, party: Party) -> None:
     """The answer of a party whose device is in the call already."""
     _need_seat(turn.call)
     row = turn.set_participant(row, answered_at=turn.now)
-    _take_seat(turn, first=True)
+    take_seat(turn, first=True)
     turn.event("participant.answered", about=row, actor=party)
-    _accept(turn, party)
+    accept(turn, party)
 
 
-def _accept(turn: Turn, party: Party) -> None:
+def accept(turn: Turn, party: Party) -> None:
     """What an answer does to the log, and, if it is the first, to the call."""
     entry = turn.entry(party) or new_entry(turn, party, direction="incoming")
     if entry.direction == "incoming" and entry.response != "accepted":
         turn.set_entry(entry, response="accepted", responded_at=turn.now)
-    initiator = turn.call.initiator
-    if turn.call.started_at is None and party != initiator:
-        turn.event("call.answered", about=party, actor=party)
-        turn.set_call(status="active", started_at=turn.now)
-        own = turn.entry(initiator)
-        if own is not None:
-            turn.set_entry(own, response="accepted")
+    if party != turn.call.initiator:
+        answered(turn, party)
+
+
+def answered(turn: Turn, by: Party | None) -> None:
+    """The call is answered, if it is not yet."""
+    if turn.call.started_at is not None:
+        return
+    turn.event("call.answered", about=by, actor=by)
+    turn.set_call(status="active", started_at=turn.now)
+    own = turn.entry(turn.call.initiator)
+    if own is not None:
+        turn.set_entry(own, response="accepted")
 
 
 # -- rows

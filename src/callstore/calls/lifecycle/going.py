@@ -139,7 +139,7 @@ def end(turn: Turn, reason: EndReason, *, by: Party | None, at: datetime | None 
             started_at=started,
             ended_at=ended_at,
             end_reason=reason,
-            talk_seconds=_talk_seconds(
+            talk_seconds=talk_seconds(
                 rows.get((entry.user_id, entry.anonymous_user_id)), started, ended_at
             ),
             expires_at=ended_at + keep,
@@ -156,7 +156,7 @@ def _settled(entry: LogEntry, call: Call) -> Response:
     return "cancelled" if call.end_reason == "cancelled" else "missed"
 
 
-def _talk_seconds(row: Participant | None, started: datetime | None, ended: datetime) -> int:
+def talk_seconds(row: Participant | None, started: datetime | None, ended: datetime) -> int:
     if row is None or started is None or row.answered_at is None:
         return 0
     since = max(started, row.answered_at)

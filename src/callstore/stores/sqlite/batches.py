@@ -9,8 +9,8 @@ from typing import Any
 from callstore.calls.lifecycle.turn import State, Want
 from callstore.calls.model import Call, Participant
 from callstore.schema import tables
+from callstore.schema.declaration import Collection
 from callstore.schema.model import Lease
-from callstore.schema.tables import Collection
 from callstore.stores.protocol import Batch, Changed, WriteConflict
 from callstore.stores.sqlite import queries
 from callstore.stores.sqlite.codec import CODECS
@@ -92,12 +92,7 @@ def _add_participant(states: dict[str, State], row: Sequence[Any]) -> None:
 
 def write(db: sqlite3.Connection, changed: Changed) -> None:
     """Updates before inserts: a call that is closed makes room for the next one."""
-    pairs: tuple[tuple[Collection, Sequence[tuple[Any, Any]]], ...] = (
-        (tables.CALL, changed.calls),
-        (tables.PARTICIPANT, changed.participants),
-        (tables.LOG_ENTRY, changed.entries),
-        (tables.PULSE, changed.pulses),
-    )
+    pairs = [(tables.BY_NAME[name], rows) for name, rows in changed.pairs.items()]
     for collection, rows in pairs:
         _update(db, collection, rows)
     if changed.metrics:

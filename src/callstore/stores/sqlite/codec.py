@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from callstore.schema import tables
-from callstore.schema.tables import Collection, Field
+from callstore.schema.declaration import Collection, Field
 from callstore.times import from_ms, to_ms
 
 R = TypeVar("R", bound=Struct)
@@ -26,9 +26,9 @@ class Codec(Generic[R]):
         self._row: type[R] = collection.row  # type: ignore[assignment]
         self._names = [field.attribute for field in collection.fields]
         self._count = len(collection.fields)
-        self._out = [(i, e) for i, f in enumerate(collection.fields) if (e := _encoder(f))]
-        self._in = [(i, d) for i, f in enumerate(collection.fields) if (d := _decoder(f))]
-        self._encoders = {f.attribute: _encoder(f) for f in collection.fields}
+        self._out = [(i, e) for i, f in enumerate(collection.fields) if (e := encoder(f))]
+        self._in = [(i, d) for i, f in enumerate(collection.fields) if (d := decoder(f))]
+        self._encoders = {f.attribute: encoder(f) for f in collection.fields}
         self._fields = {f.attribute: f.name for f in collection.fields}
         self._attributes = {f.name: f.attribute for f in collection.fields}
 
@@ -69,12 +69,12 @@ class Codec(Generic[R]):
         return found
 
 
-def _encoder(field: Field) -> Callable[[Any], Any] | None:
+def encoder(field: Field) -> Callable[[Any], Any] | None:
     encoders: dict[str, Callable[[Any], Any]] = {"time": ms, "json": _json, "bool": int}
     return encoders.get(field.kind)
 
 
-def _decoder(field: Field) -> Callable[[Any], Any] | None:
+def decoder(field: Field) -> Callable[[Any], Any] | None:
     if field.kind == "json":
         return msgspec.json.Decoder(field.type).decode
     decoders: dict[str, Callable[[Any], Any]] = {"time": moment, "bool": bool}

@@ -36,6 +36,7 @@ def check_file(path: Path) -> bool:
     mode = "mode=ro" if _size(path.with_name(path.name + "-wal")) else "immutable=1"
     try:
         with translated(), contextlib.closing(_connect(f"{path.absolute().as_uri()}?{mode}")) as db:
+            db.execute("BEGIN")  # another may be making it: both, or neither
             (ours,) = db.execute("PRAGMA application_id").fetchone()
             (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except SchemaMismatch:

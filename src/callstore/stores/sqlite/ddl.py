@@ -1,9 +1,10 @@
 """The declared schema as SQLite's: STRICT tables, CHECKs, foreign keys, indexes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from callstore.schema.tables import CALL, PRESENT, Collection, Field, Index
+from callstore.schema.declaration import PRESENT, Collection, Field, Index
+from callstore.schema.tables import CALL
 from callstore.stores.sqlite.codec import ms
 from callstore.validation import EARLIEST, LATEST
 
@@ -24,7 +25,8 @@ def create_table(collection: Collection) -> str:
     if collection.of_call:
         parts.append(
             "FOREIGN KEY (conversationId, callSessionId)"
-            f" REFERENCES {CALL.name} (conversationId, id) ON DELETE CASCADE"
+            f" REFERENCES {CALL.name} (conversationId, id)"
+            f" ON DELETE {'RESTRICT' if collection.owns else 'CASCADE'}"
         )
     parts += [f"CONSTRAINT {rule.name} CHECK ({rule.sql})" for rule in collection.rules]
     options = "STRICT, WITHOUT ROWID" if collection.clustered else "STRICT"
@@ -65,15 +67,19 @@ def _checks(field: Field) -> Iterator[str]:
                 yield f"length({name}) <= {field.high}"
 
 
+def indexes(collection: Collection) -> tuple[Index, ...]:
+    return tuple(index for index in collection.indexes if index.only != "mongodb")
+
+
 def create_index(collection: Collection, index: Index) -> str:
     unique = "UNIQUE " if index.unique else ""
-    where = f" WHERE {' AND '.join(conditions(index))}" if index.where else ""
+    where = f" WHERE {' AND '.join(conditions(index.where))}" if index.where else ""
     columns = ", ".join(index.fields)
     return f"CREATE {unique}INDEX {index.name} ON {collection.name} ({columns}){where}"
 
 
-def conditions(index: Index) -> Iterator[str]:
-    for name, value in index.where.items():
+def conditions(where: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in where.items():
         if value is None:
             yield f"{name} IS NULL"
         elif value is PRESENT:

@@ -1,9 +1,9 @@
 """What a doctor looks for, and mends."""
 
 import sqlite3
-from typing import Literal
 
-from callstore.schema.tables import Collection
+from callstore.schema.declaration import Collection
+from callstore.stores.findings import Counted, judge
 from callstore.stores.protocol import Finding
 from callstore.stores.sqlite import queries
 
@@ -14,51 +14,10 @@ Key = tuple[str, str]  # conversation, call
 
 def miscounted(db: sqlite3.Connection, after: str) -> tuple[int, list[Finding], str | None]:
     """Of the next calls by id: how many, what was found, and the last id (None: no more)."""
-    found = db.execute(queries.MISCOUNTED, {"after": after, "limit": _BATCH}).fetchall()
-    findings = [finding for row in found for finding in _judge(*row)]
+    found = db.execute(queries.COUNTED, {"after": after, "limit": _BATCH}).fetchall()
+    calls = [Counted(**dict(zip(Counted.__struct_fields__, row, strict=True))) for row in found]
+    findings = [finding for call in calls for finding in judge(call)]
     return len(found), findings, found[-1][0] if found else None
-
-
-def _judge(
-    id: str,
-    live: int,
-    joined: int,
-    events: int,
-    seated: int,
-    answered: int,
-    written: int,
-    last: int | None,
-    peak: int,
-    mode_switches: int,
-    switched: int,
-    people: int,
-    entries: int,
-) -> list[Finding]:
-    wrong: list[tuple[Literal["counts", "seq_gap"], bool, str]] = [
-        ("counts", live != seated, f"liveCount is {live}, seated are {seated}"),
-        ("counts", joined != answered, f"joinedCount is {joined}, ever seated are {answered}"),
-        (
-            "counts",
-            not seated <= peak <= answered,
-            f"peakParticipants is {peak}, ever seated are {answered}",
-        ),
-        (
-            "counts",
-            mode_switches != switched,
-            f"modeSwitchCount is {mode_switches}, {switched} events",
-        ),
-        ("counts", entries < people, f"{people} participants, but {entries} log entries"),
-        (
-            "seq_gap",
-            written != (last or 0) or last != events,
-            f"eventCount is {events}, {written} events, the last is {last}",
-        ),
-    ]
-    return [
-        Finding(problem=problem, collection="CallSession", id=id, detail=detail)
-        for problem, found, detail in wrong
-        if found
-    ]
 
 
 def orphans(

@@ -5,11 +5,14 @@ Keys of many rows come as one JSON array, so that a batch needs one statement a 
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 from callstore.calls.model import OUTCOMES_BY_REASON, Outcome
 from callstore.schema import tables
-from callstore.schema.tables import Collection
+from callstore.schema.declaration import Collection
+from callstore.schema.steps import Fill
 from callstore.stores.protocol import HistoryQuery, LogQuery
+from callstore.stores.sqlite import ddl
 
 
 def columns(collection: Collection, alias: str) -> str:
@@ -227,20 +230,19 @@ WHERE s.conversationId = :conversation AND s.callSessionId = :call AND s.analyse
 # -- examining
 
 CHILDREN = tuple(c for c in tables.COLLECTIONS if c.of_call)
-MISCOUNTED = """
-SELECT c.id, c.liveCount, c.joinedCount, c.eventCount,
+# In the order of `Counted`.
+COUNTED = """
+SELECT c.id, c.liveCount, c.joinedCount, c.peakParticipants, c.modeSwitchCount, c.eventCount,
+  c.erasedCount, count(p.id), count(p.answeredAt),
   count(CASE WHEN p.leftAt IS NULL AND p.answeredAt IS NOT NULL THEN 1 END),
-  count(p.answeredAt) + c.erasedCount,
-  (SELECT count(*) FROM CallEvent v WHERE v.conversationId = c.conversationId
-    AND v.callSessionId = c.id),
-  (SELECT max(v.seq) FROM CallEvent v WHERE v.conversationId = c.conversationId
-    AND v.callSessionId = c.id),
-  c.peakParticipants, c.modeSwitchCount,
-  (SELECT count(*) FROM CallEvent v WHERE v.conversationId = c.conversationId
-    AND v.callSessionId = c.id AND v.type = 'mode.switched'),
-  count(p.id),
   (SELECT count(*) FROM CallLogEntry e WHERE e.conversationId = c.conversationId
-    AND e.callSessionId = c.id)
+    AND e.callSessionId = c.id),
+  (SELECT count(*) FROM CallEvent v WHERE v.conversationId = c.conversationId
+    AND v.callSessionId = c.id),
+  coalesce((SELECT max(v.seq) FROM CallEvent v WHERE v.conversationId = c.conversationId
+    AND v.callSessionId = c.id), 0),
+  (SELECT count(*) FROM CallEvent v WHERE v.conversationId = c.conversationId
+    AND v.callSessionId = c.id AND v.type = 'mode.switched')
 FROM CallSession c LEFT JOIN CallParticipant p
   ON p.conversationId = c.conversationId AND p.callSessionId = c.id
 WHERE c.id > :after GROUP BY c.id ORDER BY c.id LIMIT :limit"""
@@ -263,6 +265,40 @@ def delete_of_call(collection: Collection) -> str:
     return f"DELETE FROM {collection.name} WHERE conversationId = ? AND callSessionId = ?"
 
 
+# -- moving
+
+
+@cache
+def next_rows(collection: Collection, *, first: bool) -> str:
+    """Bound: the key of the last row, unless these are the first; how many."""
+    key = ", ".join(collection.key)
+    past = "" if first else f"WHERE ({key}) > ({', '.join('?' * len(collection.key))})"
+    names = columns(collection, "r")
+    return f"SELECT {names} FROM {collection.name} r {past} ORDER BY {key} LIMIT ?"
+
+
+@cache
+def keyed(collection: Collection) -> str:
+    """Bound: a list of keys as JSON."""
+    on = " AND ".join(f"r.{name} = k.value ->> {i}" for i, name in enumerate(collection.key))
+    names = columns(collection, "r")
+    return f"SELECT {names} FROM json_each(?) k CROSS JOIN {collection.name} r ON {on}"
+
+
+@cache
+def put(collection: Collection) -> str:
+    """Inserts a row, or writes it over the one of its key."""
+    sets = ", ".join(f"{field.name} = excluded.{field.name}" for field in collection.fields)
+    key = ", ".join(collection.key)
+    return f"{insert(collection)} ON CONFLICT ({key}) DO UPDATE SET {sets}"
+
+
+@cache
+def delete(collection: Collection) -> str:
+    where = " AND ".join(f"{name} = ?" for name in collection.key)
+    return f"DELETE FROM {collection.name} WHERE {where}"
+
+
 DELETE_ANALYTICS = """
 DELETE FROM CallAnalytics WHERE conversationId = :conversation AND callSessionId = :call"""
 
@@ -270,7 +306,31 @@ DELETE FROM CallAnalytics WHERE conversationId = :conversation AND callSessionId
 
 DELETE_LEASE = "DELETE FROM CallLease WHERE id = ?"
 HAS_SCHEMA = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'CallSchema'"
-HAS_STEP = "SELECT 1 FROM CallSchema WHERE id = ?"
+FORGET_STEP = "DELETE FROM CallSchema WHERE id = ?"
 SCHEMA = f"SELECT {columns(tables.SCHEMA, 'm')} FROM CallSchema m ORDER BY m.id"
-INDEX_NAMES = "SELECT name FROM sqlite_master WHERE type = 'index'"
-ANY_CALL = "SELECT 1 FROM CallSession LIMIT 1"
+INDEX_STATEMENTS = """
+SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL
+ORDER BY name"""
+TABLE_STATEMENTS = """
+SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"""
+RESTATE = "UPDATE sqlite_schema SET sql = ? WHERE type = 'table' AND name = ?"
+HELD = "SELECT count(*) FROM CallSession WHERE holds <> '[]'"
+
+
+def count(collection: str, where: dict[str, Any] | None = None) -> str:
+    condition = " AND ".join(ddl.conditions(where)) if where else "1"
+    return f"SELECT count(*) FROM {collection} WHERE {condition}"
+
+
+def lacking(collection: Collection, fill: Fill) -> str:
+    """The key and what a fill reads, of the next rows to fill."""
+    names = ", ".join((*collection.key, *fill.reads))
+    condition = " AND ".join(ddl.conditions(fill.where))
+    return f"SELECT {names} FROM {collection.name} WHERE {condition} LIMIT ?"
+
+
+def fill(collection: Collection, writes: Iterable[str]) -> str:
+    """Bound: what is written, the key."""
+    sets = ", ".join(f"{name} = ?" for name in writes)
+    where = " AND ".join(f"{name} = ?" for name in collection.key)
+    return f"UPDATE {collection.name} SET {sets} WHERE {where}"

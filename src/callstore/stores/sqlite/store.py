@@ -2,8 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,22 +13,23 @@ from callstore.calls.model import Call, Event, LogEntry, Party
 from callstore.errors import Conflict, StoreError
 from callstore.quality.model import Analytics, Sample
 from callstore.schema import tables
-from callstore.schema.model import Lease, SchemaStep
-from callstore.schema.steps import Step
+from callstore.schema.model import Lease
 from callstore.stores.leases import Change
+from callstore.stores.loading import bulk_load
 from callstore.stores.protocol import Batch, Finding, HistoryQuery, LogQuery, Place, Unwritable
 from callstore.stores.sqlite import (
     batches,
     connection,
     engine,
     examine,
-    migrations,
+    moving,
     pages,
     queries,
     rows,
 )
-from callstore.stores.sqlite.codec import CODECS, ms
+from callstore.stores.sqlite.codec import ms
 from callstore.stores.sqlite.engine import Work
+from callstore.stores.sqlite.structure import SqliteStructure
 
 T = TypeVar("T")
 
@@ -36,12 +37,18 @@ T = TypeVar("T")
 class SqliteStore:
     """A `Store`. Several processes may use one file: each waits for the others' commits."""
 
+    sharded = False
+
     def __init__(self, path: Path | None, *, patience: float) -> None:
         """`path` None is a database in memory. SchemaMismatch for a file that is not callstore's,
         which is left untouched."""
         if path is not None:
             connection.check_file(path)
         self._engine = engine.Engine(path, patience)
+        self.structure = SqliteStructure(self._engine)
+
+    def conversation_of(self, call_id: str) -> str | None:  # noqa: ARG002
+        return None  # nobody asks where nothing is sharded
 
     # -- changing
 
@@ -91,15 +98,27 @@ class SqliteStore:
         except Unwritable as error:
             raise Conflict(f"a row is there already: {error}") from error
 
-    @asynccontextmanager
-    async def bulk_load(self) -> AsyncIterator[None]:
-        if await self._write(migrations.drop_indexes_if_empty):
-            try:
-                yield
-            finally:
-                await self.build_indexes()
-        else:
-            yield
+    async def rows(self, collection: str, after: Any, limit: int) -> tuple[list[Any], Any]:
+        kind = tables.BY_NAME[collection]
+        return await self._engine.read(lambda db: moving.rows(db, kind, after, limit))
+
+    async def rows_like(self, collection: str, rows: Sequence[Any]) -> dict[str, Any]:
+        kind = tables.BY_NAME[collection]
+        return await self._engine.read(lambda db: moving.rows_like(db, kind, rows))
+
+    async def put_rows(self, collection: str, rows: Sequence[Any]) -> None:
+        kind = tables.BY_NAME[collection]
+        try:
+            await self._engine.write(lambda db: moving.put(db, kind, rows))
+        except Unwritable as error:
+            raise Conflict(f"{collection} has another row in place of one: {error}") from error
+
+    async def delete_rows(self, collection: str, rows: Sequence[Any]) -> None:
+        kind = tables.BY_NAME[collection]
+        await self._write(lambda db: moving.delete(db, kind, rows))
+
+    def bulk_load(self) -> AbstractAsyncContextManager[None]:
+        return bulk_load(self.structure)
 
     async def change_lease(self, id: str, change: Change) -> Lease | None:
         def work(db: sqlite3.Connection) -> Lease | None:
@@ -193,27 +212,6 @@ class SqliteStore:
         while after is not None:
             count, found, after = await self._engine.read(partial(examine.miscounted, after=after))
             yield count, found
-
-    # -- schema
-
-    async def schema(self) -> list[SchemaStep]:
-        def work(db: sqlite3.Connection) -> list[SchemaStep]:
-            if not db.execute(queries.HAS_SCHEMA).fetchone():
-                return []
-            return [CODECS["CallSchema"].decode(row) for row in db.execute(queries.SCHEMA)]
-
-        return await self._engine.read(work)
-
-    async def migrate(self, steps: Sequence[Step], now: Callable[[], datetime]) -> None:
-        await self._write(partial(migrations.migrate, steps=steps, at=now()))
-
-    async def missing_indexes(self) -> list[str]:
-        return await self._engine.read(
-            lambda db: [index.name for _, index in migrations.missing_indexes(db)]
-        )
-
-    async def build_indexes(self) -> None:
-        await self._write(migrations.build_indexes)
 
     def ready(self) -> None:
         """The schema is there: opens the readers."""

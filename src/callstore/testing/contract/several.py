@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from callstore.testing.contract.world import (
     Opening,
     answered,
     check_call,
+    outcome_of,
     told,
 )
 from callstore.testing.data import chosen_id, fake_ids, user
@@ -95,6 +97,30 @@ class TestSeveralOpeners:
         await asyncio.gather(*((calls, other)[n % 2].join(call.id, CAT) for n in range(20)))
         assert (await calls.get(call.id)).live_count == 3
         assert len((await calls.log(CAT)).items) == 1
+
+    async def test_an_end_needs_few_tries_while_a_thousand_beat(
+        self, calls: Calls, opening: Opening, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        call = await calls.start(ROOM, ANN, max_participants=1001)
+        crowd = [user(n) for n in range(100, 1100)]
+        await asyncio.gather(*(calls.join(call.id, party) for party in crowd))
+        clock.advance(60)  # every one of them has a sign of life to write
+        store, tries = calls._store, 0
+        transact = store.transact
+
+        async def counted(batch: Any, patience: float) -> None:
+            nonlocal tries
+            tries += 1
+            await transact(batch, patience)
+
+        monkeypatch.setattr(store, "transact", counted)
+        async with opening() as other:
+            beats = [outcome_of(other.heartbeat(call.id, party)) for party in crowd]
+            ended, *answers = await asyncio.gather(calls.end(call.id), *beats)
+        assert not ended.live
+        assert tries <= 5
+        assert {type(answer) for answer in answers} <= {type(None), errors.CallEnded}
+        assert (await told(calls, call.id)).count("call.ended") == 1
 
 
 class TestSweepLease:

@@ -1,0 +1,231 @@
+"""Moving calls from one store to another: row by row, resumable, verified at the end.
+
+What is there already as it is, is not written again: a copy that was cut off goes on, and one that
+is run once more brings what has changed since.
+"""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from callstore.calls.model import Row, replace
+from callstore.errors import Conflict, Invalid, NotFound
+from callstore.ids import id_maker
+from callstore.opening import opened_store
+from callstore.schema import tables
+from callstore.schema.model import Lease
+from callstore.settings import load_settings
+from callstore.stores import leases
+from callstore.stores.protocol import Store
+from callstore.stores.structure import Progress, untold
+
+BATCH = 2000  # rows
+PASSES = 5  # with `live`, until one brings nothing new
+LEASE = "copy"
+KEPT_APART = (tables.LEASE.name, tables.SCHEMA.name)  # each database has its own
+NAMES = tuple(c.name for c in tables.COLLECTIONS if c.name not in KEPT_APART)
+"""Calls first: on SQLite their rows refer to them."""
+
+
+class Copied(Row, frozen=True, kw_only=True):
+    """A collection afterwards. `digest` is of all its rows, in whatever order they are read: equal
+    on both sides where the rows are."""
+
+    rows: int
+    written: int
+    deleted: int  # that the source no longer had
+    digest: str
+    same: bool  # as the source's
+
+
+class CopyReport(Row, frozen=True, kw_only=True):
+    """`verified`: every collection is the same on both sides. With `live` it may not be, while the
+    source is written to."""
+
+    collections: dict[str, Copied]
+    verified: bool
+    passes: int
+
+
+async def copy_calls(
+    src: str, dst: str, *, live: bool = False, progress: Progress = untold
+) -> CopyReport:
+    """Copies all rows of the store at `src` to the one at `dst`, which is made where it is new.
+
+    Conflict while calls are live in `src`, unless `live`: then what has changed is copied again, up
+    to four times, until nothing has. Conflict, too, where `dst` has calls that `src` has not (but
+    for those that have expired, which go), and while another copies to it. NotFound where `src` is
+    no database. `progress` is told the collection, how many of its rows are done, and of how many.
+    """
+    _check_there(src)
+    settings = load_settings(None)
+    cut_off = replace(settings, auto_migrate=True)  # one that was has not all indexes yet
+    opened = partial(opened_store, clock=_now, new_id=id_maker())
+    async with (
+        opened(src, settings) as source,
+        opened(dst, cut_off) as target,
+        _alone(source, target),
+    ):
+        return await _Copy(source, target, progress).run(live=live)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _check_there(src: object) -> None:
+    """A name with a typo must not become a new, empty database."""
+    if not isinstance(src, str):
+        raise Invalid.field("/src", "must be a URL such as sqlite:///calls.db")
+    if src.startswith("sqlite:///") and not Path(src.removeprefix("sqlite:///")).exists():
+        raise NotFound("database", src)
+
+
+@asynccontextmanager
+async def _alone(source: Store, target: Store) -> AsyncIterator[None]:
+    """No other copies to the target, and it is not the source under another name."""
+    holder = secrets.token_hex(12)
+    taking = leases.take(LEASE, holder, _now())
+    if await target.change_lease(LEASE, taking) is None:
+        raise Conflict("another copy to this database is on its way, or died within a minute")
+    try:
+        seen: list[Lease | None] = []
+        await source.change_lease(LEASE, seen.append)
+        if seen[-1] and seen[-1].holder == holder:
+            raise Invalid.field("/dst", "is the database that is copied from")
+        yield
+    finally:
+        await target.change_lease(LEASE, leases.release(holder))
+
+
+class _Sum:
+    """The digest of a set of rows: the sum of theirs, so that their order does not matter."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._sum = 0
+
+    def add(self, rows: Sequence[Any]) -> None:
+        self.rows += len(rows)
+        for row in rows:
+            text = msgspec.json.encode(msgspec.to_builtins(row), order="sorted")
+            self._sum += int.from_bytes(hashlib.sha256(text).digest())
+
+    @property
+    def digest(self) -> str:
+        return f"{self._sum % 2**256:064x}"
+
+
+class _Copy:
+    def __init__(self, source: Store, target: Store, progress: Progress) -> None:
+        self._source = source
+        self._target = target
+        self._progress = progress
+        self._written = dict.fromkeys(NAMES, 0)
+        self._deleted = dict.fromkeys(NAMES, 0)
+
+    async def run(self, *, live: bool) -> CopyReport:
+        await self._check(live=live)
+        passes = 0
+        async with self._target.bulk_load():
+            moved = 1
+            while moved and passes < (PASSES if live else 1):
+                moved = sum([await self._bring(name) for name in NAMES])
+                passes += 1
+        for name in reversed(NAMES):  # rows of a call before their call
+            await self._drop_strangers(name)
+        collections = {name: await self._verified(name) for name in NAMES}
+        return CopyReport(
+            collections=collections,
+            verified=all(copied.same for copied in collections.values()),
+            passes=passes,
+        )
+
+    async def _check(self, *, live: bool) -> None:
+        going_on = 0
+        async for calls in _walk(self._source, tables.CALL.name):
+            going_on += sum(call.live for call in calls)
+        if going_on and not live:
+            raise Conflict(f"{going_on} calls are live: end them, or copy with live (--live)")
+        now = _now()
+        async for calls in _walk(self._target, tables.CALL.name):
+            for call in await _absent(self._source, tables.CALL.name, calls):
+                if call.expires_at is None or call.expires_at > now:
+                    raise Conflict(f"the target has calls of its own, {call.id} among them")
+
+    async def _bring(self, name: str) -> int:
+        """Writes what the target lacks, and reads on meanwhile; how many rows."""
+        total, done, written = await self._source.structure.count(name), 0, 0
+        writing: asyncio.Task[int] | None = None
+        fresh = not await self._target.structure.count(name)
+        async for rows in _walk(self._source, name):
+            if writing is not None:
+                written += await writing
+            writing = asyncio.create_task(self._put(name, rows, fresh=fresh))
+            done += len(rows)
+            self._progress(name, done, max(total, done))
+        if writing is not None:
+            written += await writing
+        self._written[name] += written
+        return written
+
+    async def _put(self, name: str, rows: list[Any], *, fresh: bool) -> int:
+        if fresh:  # inserting costs a fraction
+            await self._target.add_rows({name: rows})
+            return len(rows)
+        there = await self._target.rows_like(name, rows)
+        lacking = [row for row in rows if there.get(row.id) != row]
+        if lacking:
+            await self._target.put_rows(name, lacking)
+        return len(lacking)
+
+    async def _verified(self, name: str) -> Copied:
+        source = await self._summed(self._source, name)
+        target = await self._summed(self._target, name)
+        return Copied(
+            rows=target.rows,
+            written=self._written[name],
+            deleted=self._deleted[name],
+            digest=target.digest,
+            same=(source.rows, source.digest) == (target.rows, target.digest),
+        )
+
+    async def _summed(self, store: Store, name: str) -> _Sum:
+        summed, total = _Sum(), await store.structure.count(name)
+        async for rows in _walk(store, name):
+            summed.add(rows)
+            self._progress(f"verifying {name}", summed.rows, max(total, summed.rows))
+        return summed
+
+    async def _drop_strangers(self, name: str) -> None:
+        """What has gone from the source since it was copied: erased, expired."""
+        counts = [await store.structure.count(name) for store in (self._source, self._target)]
+        if counts[0] == counts[1]:
+            return  # all that the source has is here
+        async for rows in _walk(self._target, name):
+            if strange := await _absent(self._source, name, rows):
+                await self._target.delete_rows(name, strange)
+                self._deleted[name] += len(strange)
+
+
+async def _walk(store: Store, name: str) -> AsyncIterator[list[Any]]:
+    after, more = None, True
+    while more:
+        rows, after = await store.rows(name, after, BATCH)
+        more = after is not None
+        if rows:
+            yield rows
+
+
+async def _absent(store: Store, name: str, rows: list[Any]) -> list[Any]:
+    """Those of the rows whose keys a store has not."""
+    there = await store.rows_like(name, rows)
+    return [row for row in rows if row.id not in there]

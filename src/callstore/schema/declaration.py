@@ -1,0 +1,165 @@
+"""What a declaration of stored rows is made of: collections, fields, indexes, rules.
+
+Fields, enumerations and ranges are derived from the Structs of the models; the rest is said.
+"""
+
+from datetime import timedelta
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from callstore.ids import Id
+
+Kind = Literal["id", "text", "time", "int", "real", "bool", "json"]
+
+ID_PATTERN = Id.__metadata__[0].pattern  # type: ignore[attr-defined]
+
+PRESENT = object()
+"""In the condition of a partial index: the field is not null."""
+
+
+class Field(Struct, frozen=True, kw_only=True):
+    name: str  # outside: camelCase
+    attribute: str  # in Python
+    kind: Kind
+    nullable: bool
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    type: Any = None  # for kind json: what it decodes to
+    native: bool = False  # for kind json: in MongoDB its times are dates
+    wide: bool = False  # for kind int: grows past 32 bits
+
+
+class Rule(Struct, frozen=True, kw_only=True):
+    """What must hold within a row, beyond each field's own range."""
+
+    name: str
+    sql: str
+    mongo: dict[str, Any]  # a query that the document matches
+
+
+class Index(Struct, frozen=True, kw_only=True):
+    """`where` makes it partial: field -> a value, None (is null) or PRESENT (is not null).
+    `only` is the store that needs it, where the other one does not."""
+
+    name: str
+    fields: tuple[str, ...]
+    serves: str
+    unique: bool = False
+    where: dict[str, Any] = {}
+    only: Literal["sqlite", "mongodb"] | None = None
+    ttl: bool = False  # MongoDB deletes a row TTL_AFTER its time
+
+
+TTL_AFTER = timedelta(days=3)
+"""A net where no sweeper runs, not its rival."""
+
+
+class Collection(Struct, frozen=True, kw_only=True, eq=False):
+    """`key` is SQLite's primary key; rows lie in its order where `clustered`. `guard` is the field
+    by which a writer sees that another was faster. `shard` is what a cluster shards it by: every
+    unique index begins with it. `owns` something outside the database: on SQLite a row of it keeps
+    its call from being deleted, else it goes with its call.
+    """
+
+    name: str
+    row: type[Struct]
+    fields: tuple[Field, ...]
+    key: tuple[str, ...] = ("id",)
+    clustered: bool = False
+    of_call: bool = True  # has conversationId and callSessionId
+    owns: bool = False
+    indexes: tuple[Index, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    guard: str | None = None
+    shard: tuple[str, ...] = ("conversationId",)
+
+    @property
+    def mongo_indexes(self) -> tuple[Index, ...]:
+        """The key's, where it is not `_id`, and those declared."""
+        declared = tuple(index for index in self.indexes if index.only != "sqlite")
+        if self.key == ("id",):
+            return declared
+        by_key = Index(
+            name=f"{self.name}_key",
+            fields=self.key,
+            unique="id" not in self.key,  # else `_id` sees to it
+            serves="the rows of a call",
+        )
+        return (by_key, *declared)
+
+
+def collection(
+    name: str,
+    row: type[Struct],
+    *,
+    derived: tuple[str, ...] = (),
+    native: tuple[str, ...] = (),
+    wide: tuple[str, ...] = (),
+    indexes: tuple[Index, ...] = (),
+    ttl: bool = True,
+    **rest: Any,
+) -> Collection:
+    info = msgspec.inspect.type_info(row)
+    assert isinstance(info, msgspec.inspect.StructType)
+    types = {f.name: f.type for f in msgspec.structs.fields(row)}
+    fields = tuple(
+        _field(field, types[field.name], native=field.name in native, wide=field.name in wide)
+        for field in info.fields
+        if field.name not in derived
+    )
+    # Codecs take the first values of a row: what is derived stands at its end.
+    assert [field.name for field in info.fields[len(fields) :]] == list(derived)
+    if ttl:
+        indexes += (_expiry(name),)
+    return Collection(name=name, row=row, fields=fields, indexes=indexes, **rest)
+
+
+def _expiry(name: str) -> Index:
+    return Index(
+        name=f"{name}_expiresAt",
+        fields=("expiresAt",),
+        where={"expiresAt": PRESENT},
+        ttl=True,
+        only="mongodb",
+        serves="rows go by themselves where no sweeper runs",
+    )
+
+
+def _field(field: msgspec.inspect.Field, annotation: Any, *, native: bool, wide: bool) -> Field:
+    type_, nullable = field.type, False
+    if isinstance(type_, msgspec.inspect.UnionType):
+        options = [t for t in type_.types if not isinstance(t, msgspec.inspect.NoneType)]
+        nullable = len(options) < len(type_.types)
+        type_ = options[0]
+    known: dict[str, Any] = {}
+    kind: Kind = "json"
+    match type_:
+        case msgspec.inspect.DateTimeType():
+            kind = "time"
+        case msgspec.inspect.BoolType():
+            kind = "bool"
+        case msgspec.inspect.FloatType(ge=low, le=high):
+            kind, known = "real", {"low": low, "high": high}
+        case msgspec.inspect.IntType(ge=low, le=high):
+            kind, known = "int", {"low": low, "high": high}
+        case msgspec.inspect.LiteralType(values=values):
+            kind, known = "text", {"choices": values}
+        case msgspec.inspect.StrType(pattern=pattern) if pattern == ID_PATTERN:
+            kind = "id"
+        case msgspec.inspect.StrType(min_length=low, max_length=high):
+            kind, known = "text", {"low": low, "high": high}
+        case msgspec.inspect.AnyType():
+            nullable = True
+    return Field(
+        name=field.encode_name,
+        attribute=field.name,
+        kind=kind,
+        nullable=nullable,
+        type=annotation,
+        native=native,
+        wide=wide,
+        **known,
+    )

@@ -1,0 +1,147 @@
+"""From one schema version to another: the steps between, one at a time, each resumable.
+
+A step's work is the difference of what is there from what should be, so one that was cut off at any
+point goes on where it was.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from typing import Any
+
+from callstore.errors import Busy
+from callstore.schema import tables
+from callstore.schema.report import Built
+from callstore.schema.shape import Change, Shape, changes
+from callstore.schema.steps import History, Step
+from callstore.stores import leases
+from callstore.stores.protocol import Store
+from callstore.stores.structure import Progress
+
+LEASE = "schema"
+_RENEW_EVERY = leases.LEASE_FOR.total_seconds() / 3
+
+
+class Migration:
+    """`built` and `lost` tell afterwards what became of indexes."""
+
+    def __init__(
+        self,
+        store: Store,
+        history: History,
+        clock: Callable[[], datetime],
+        progress: Progress,
+    ) -> None:
+        self._store = store
+        self._history = history
+        self._structure = store.structure
+        self._clock = clock
+        self._progress = progress
+        self.built: list[Built] = []
+        self.lost: list[str] = []
+
+    async def up(self, step: Step) -> None:
+        before, after = self._shape(step.id - 1), self._shape(step.id)
+        await self.reach(after)
+        for fill in step.fills:
+            await self._structure.fill(fill, self._progress)
+        await self.reach(after)  # what must not be null any more
+        await self._remove(before, after)
+        await self._structure.record(step.applied(self._clock()))
+
+    async def down(self, step: Step) -> None:
+        before, after = self._shape(step.id - 1), self._shape(step.id)
+        await self.reach(before)
+        for fill in step.undo:
+            await self._structure.fill(fill, self._progress)
+        await self.reach(before)
+        await self._remove(after, before)
+        await self._structure.forget(step.id)
+
+    async def reach(self, wanted: Shape) -> None:
+        """Makes what is missing of the shape, and changes what differs."""
+        for change in changes(await self._structure.live(), wanted):
+            if change.kind == "unknown":
+                continue
+            began = time.monotonic()
+            await self._structure.apply(change, self._progress)
+            if change.what == "index":
+                await self._note(change, time.monotonic() - began)
+
+    async def _note(self, change: Change, seconds: float) -> None:
+        rows = await self._structure.count(change.collection)
+        self.built.append(
+            Built(collection=change.collection, index=change.name, rows=rows, seconds=seconds)
+        )
+
+    async def _remove(self, old: Shape, new: Shape) -> None:
+        """What the one shape has and the other has not; nothing that is somebody else's."""
+        live = await self._structure.live()
+        # Indexes before the fields that they are of.
+        for change in sorted(changes(live, new), key=lambda change: change.what != "index"):
+            parts = getattr(old.get(change.collection), _PARTS.get(change.what, ""), {})
+            if change.kind == "unknown" and change.name in parts:
+                await self.remove(change, live)
+        for name in old:
+            if name in live and name not in new:
+                gone = Change(kind="unknown", what="collection", collection=name)
+                await self._structure.remove(gone)
+
+    async def remove(self, change: Change, live: Shape) -> None:
+        await self._structure.remove(change)
+        if change.what == "index":
+            first = self._structure.fields_of(change.found)
+            others = live[change.collection].indexes
+            heads = {
+                self._structure.fields_of(each)[: len(first)]
+                for name, each in others.items()
+                if name != change.name
+            }
+            if first not in heads:
+                self.lost.append(f"{change.collection} by {', '.join(first)}")
+
+    def _shape(self, version: int) -> Shape:
+        return self._history.shape_at(self._structure.kind, version)
+
+    async def loses(self, step: Step) -> list[str]:
+        """What would be lost with the rows on the way down from this step."""
+        before, after = self._shape(step.id - 1), self._shape(step.id)
+        ours = (tables.LEASE.name, tables.SCHEMA.name)  # which nobody misses
+        gone = [name for name in after if name not in before and name not in ours]
+        live = await self._structure.live()
+        rows = {name: await self._structure.count(name) for name in gone if name in live}
+        fields = [
+            f"{collection}.{name}"
+            for collection, shape in before.items()
+            for name in after[collection].fields
+            if collection in after and name not in shape.fields
+        ]
+        return [*(f"{name} ({count} rows)" for name, count in rows.items() if count), *fields]
+
+    @asynccontextmanager
+    async def alone(self, holder: str) -> AsyncIterator[None]:
+        """While it lasts no other migrates this database: Busy for them."""
+        await self._take(holder)
+        renewing = asyncio.create_task(self._renew(holder))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+            await self._store.change_lease(LEASE, leases.release(holder))
+
+    async def _take(self, holder: str) -> None:
+        taking = leases.take(LEASE, holder, self._clock())
+        if await self._store.change_lease(LEASE, taking) is None:
+            raise Busy("another migrates this database; where it died, its lease ends in a minute")
+
+    async def _renew(self, holder: str) -> None:
+        while True:
+            await asyncio.sleep(_RENEW_EVERY)
+            await self._take(holder)
+
+
+_PARTS: dict[str, Any] = {"field": "fields", "index": "indexes"}

@@ -1,0 +1,130 @@
+"""What a database must refuse, as rows to try: a row of each collection as it should be, then the
+same spoiled in one way. Pure."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from callstore.schema.declaration import Collection, Field
+from callstore.schema.tables import CALL, COLLECTIONS
+from callstore.stores.structure import ProbeRow
+
+Ids = Callable[[], str]
+
+
+class ProbeOf(Struct, frozen=True, kw_only=True):
+    """`refused`: whether the last of `rows` must be."""
+
+    collection: str
+    name: str
+    rows: list[ProbeRow]
+    refused: bool = True
+
+
+def probes(new_id: Ids, now: datetime) -> Iterator[ProbeOf]:
+    for collection in COLLECTIONS:
+        make = _Maker(collection, new_id, now)
+        yield make.probe("a row as it should be", refused=False)
+        for field in collection.fields:
+            if field.type is not Any:  # which takes anything
+                yield make.probe(f"{field.name} of another type", spoiled=field.name)
+        for rule in collection.rules:
+            yield make.breaking(rule.name)
+        yield make.twice("key", same_id="id" in collection.key)
+        for index in collection.indexes:
+            if index.unique:
+                yield make.twice(index.name, same_id="id" in index.fields)
+
+
+class _Maker:
+    """Rows of one collection, each of a call of its own."""
+
+    def __init__(self, collection: Collection, new_id: Ids, now: datetime) -> None:
+        self._collection = collection
+        self._new_id = new_id
+        self._now = now
+
+    @property
+    def row(self) -> Any:
+        return _row(self._collection, self._new_id, self._now)
+
+    def probe(self, name: str, *, refused: bool = True, spoiled: str | None = None) -> ProbeOf:
+        row = self.row
+        return self._of([*self._before(row), self._try(row, spoiled)], name, refused=refused)
+
+    def breaking(self, rule: str) -> ProbeOf:
+        row = self.row
+        row = replace(row, **_broken(rule, row))
+        return self._of([*self._before(row), self._try(row)], rule)
+
+    def twice(self, name: str, *, same_id: bool) -> ProbeOf:
+        row = self.row
+        row = replace(row, **_matching(name, row))
+        other = row if same_id or not isinstance(row.id, str) else replace(row, id=self._new_id())
+        return self._of([*self._before(row), self._try(row), self._try(other)], f"{name}, twice")
+
+    def _before(self, row: Any) -> list[ProbeRow]:
+        """The call that the row is of."""
+        if not self._collection.of_call:
+            return []
+        ids = {"id": row.call_session_id, "conversation_id": row.conversation_id}
+        call = replace(_row(CALL, self._new_id, self._now), **ids)
+        return [ProbeRow(collection=CALL.name, row=call)]
+
+    def _try(self, row: Any, spoiled: str | None = None) -> ProbeRow:
+        return ProbeRow(collection=self._collection.name, row=row, spoiled=spoiled)
+
+    def _of(self, rows: list[ProbeRow], name: str, *, refused: bool = True) -> ProbeOf:
+        return ProbeOf(collection=self._collection.name, name=name, rows=rows, refused=refused)
+
+
+def _row(collection: Collection, new_id: Ids, now: datetime) -> Any:
+    values = {f.attribute: _value(f, new_id, now) for f in collection.fields if not f.nullable}
+    if collection is CALL:
+        values |= {"status": "ended", "ended_at": now}
+    fields = {field.attribute for field in collection.fields}
+    if "user_id" in fields:
+        values["user_id"] = new_id()
+    if "party" in fields:
+        values["party"] = f"u:{values['user_id']}"
+    return collection.row(**{f.attribute: values.get(f.attribute) for f in collection.fields})
+
+
+def _value(field: Field, new_id: Ids, now: datetime) -> Any:
+    """The least that the field takes."""
+    match field.kind:
+        case "id":
+            return new_id()
+        case "time":
+            return now
+        case "text":
+            return field.choices[0] if field.choices else "x" * int(max(field.low or 0, 1))
+        case "bool":
+            return False
+        case "json":
+            return []
+    return type(field.low or 0)(field.low or 0)
+
+
+def _matching(index: str, row: Any) -> dict[str, Any]:
+    """Changes that bring a row under a partial index."""
+    return {
+        "CallSession_oneLive": {"live": True, "status": "active", "ended_at": None},
+        "CallParticipant_guest": {"user_id": None, "anonymous_user_id": row.id},
+        "CallRecording_running": {"status": "recording"},
+    }.get(index, {})
+
+
+def _broken(rule: str, row: Any) -> dict[str, Any]:
+    """Changes that break a rule between fields, and nothing else."""
+    return {
+        "exactlyOneParty": {"anonymous_user_id": row.id},
+        "partyOfItsColumns": {"party": f"g:{row.id}"},
+        "liveStatus": {"status": "active"},
+        "liveUntilEnded": {"ended_at": None},
+        "noMoreThanSeats": {"live_count": 1},
+        "rtpCapabilitiesSize": {"rtp_capabilities": "x" * 600_000},
+    }[rule]

@@ -1,0 +1,155 @@
+"""A batch's rows: loaded in a few queries, written in one or two commands per collection."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pymongo import UpdateOne
+
+from callstore.calls.lifecycle.turn import State, Want
+from callstore.calls.model import Call
+from callstore.schema import tables
+from callstore.schema.declaration import Collection
+from callstore.schema.model import Lease
+from callstore.stores.mongo import queries
+from callstore.stores.mongo.codec import CODECS, Document, oid
+from callstore.stores.mongo.connection import Database
+from callstore.stores.mongo.engine import Marker, Session
+from callstore.stores.mongo.queries import Filter
+from callstore.stores.mongo.rows import fetch
+from callstore.stores.protocol import Batch, Changed, WriteConflict
+
+
+class Places(dict[str, str]):
+    """Call id -> its conversation, which never changes: looked up once and remembered."""
+
+    MOST = 100_000
+
+    def learn(self, call: Call) -> None:
+        if len(self) >= self.MOST:
+            self.clear()
+        self[call.id] = call.conversation_id
+
+
+async def run(
+    db: Database, batch: Batch, places: Places, session: Session, *, sharded: bool
+) -> tuple[None, Marker | None]:
+    """Load, decide, write; within a transaction of the caller's."""
+    calls = await _load_calls(db, batch, places, session)
+    states = await _load_rows(db, batch.wants(calls), session)
+    lease = await load_lease(db, batch.lease_id, session) if batch.lease_id else None
+    changed = batch.decide(states, lease)
+    await write(db, changed, session, sharded=sharded)
+    return None, _marker(changed)
+
+
+async def load_lease(db: Database, id: str, session: Session) -> Lease | None:
+    document = await db["CallLease"].find_one({"_id": id}, session=session)
+    return CODECS["CallLease"].decode(document) if document else None
+
+
+async def _load_calls(db: Database, batch: Batch, places: Places, session: Session) -> list[Call]:
+    calls: dict[str, Call] = {}
+    ids, conversations = batch.call_ids, batch.conversation_ids
+    if ids:
+        known = [places[id] for id in ids if id in places]
+        where = queries.calls_by_id(ids, known if len(known) == len(ids) else ())
+        for call in await _rows(db, tables.CALL, where, session, hint="_id_"):
+            calls[call.id] = call
+            places.learn(call)
+    if conversations:
+        where = queries.live_calls(conversations)
+        for call in await _rows(db, tables.CALL, where, session):
+            calls[call.id] = call
+            places.learn(call)
+    return list(calls.values())
+
+
+async def _rows(
+    db: Database, collection: Collection, where: Filter, session: Session, **options: Any
+) -> list[Any]:
+    decode = CODECS[collection.name].decode
+    found = await fetch(db, collection.name, where, session, **options)
+    return [decode(document) for document in found]
+
+
+async def _load_rows(db: Database, wants: Sequence[Want], session: Session) -> list[State]:
+    states = {want.call.id: State(call=want.call, everyone=want.everyone) for want in wants}
+    whole = [want for want in wants if want.everyone]
+    some = [want for want in wants if want.parties and not want.everyone]
+    logged = [want for want in wants if want.logs and not want.everyone]
+    parties = {party for want in some for party in want.parties}
+    asked: list[tuple[Collection, Filter]] = [
+        (tables.PARTICIPANT, queries.of_parties(some, parties, kind))
+        for kind in queries.PARTY_FIELDS
+        if any(party.kind == kind for party in parties)
+    ]
+    if whole:
+        asked.append((tables.PARTICIPANT, queries.of_calls(whole)))
+        asked.append((tables.LOG_ENTRY, queries.of_calls(whole)))
+    if logged:
+        refs = {party for want in logged for party in want.logs}
+        asked.append((tables.LOG_ENTRY, queries.entries_of_parties(logged, refs)))
+    ids = []
+    for collection, where in asked:
+        for row in await _rows(db, collection, where, session):
+            states[row.call_session_id].add(row)
+            if collection is tables.PARTICIPANT:
+                ids.append(oid(row.id))
+    if ids:
+        where = {**queries.of_calls(wants), "_id": {"$in": ids}}
+        for pulse in await _rows(db, tables.PULSE, where, session, hint="_id_"):
+            states[pulse.call_session_id].add(pulse)
+    return list(states.values())
+
+
+async def write(db: Database, changed: Changed, session: Session, *, sharded: bool) -> None:
+    """Updates before inserts: a call that is closed makes room for the next one."""
+    pairs = [(tables.BY_NAME[name], rows) for name, rows in changed.pairs.items()]
+    for collection, rows in pairs:
+        updates = [
+            each for old, new in rows if old and (each := _update(collection, old, new, sharded))
+        ]
+        if collection is tables.PARTICIPANT:
+            updates += [_set_metrics(row, metrics) for row, metrics in changed.metrics]
+        if updates:
+            done = await db[collection.name].bulk_write(updates, session=session)
+            if done.matched_count != len(updates):
+                raise WriteConflict(collection.name)
+    for collection, rows in pairs:
+        await insert(db, collection, [new for old, new in rows if old is None], session)
+    await insert(db, tables.EVENT, changed.events, session)
+    await insert(db, tables.SAMPLE, changed.samples, session)
+
+
+async def insert(
+    db: Database, collection: Collection, rows: Iterable[Any], session: Session
+) -> None:
+    encode = CODECS[collection.name].encode
+    if documents := [encode(row) for row in rows]:
+        await db[collection.name].insert_many(documents, session=session)
+
+
+def _update(collection: Collection, old: Any, new: Any, sharded: bool) -> UpdateOne | None:
+    """By `_id`, the fastest way: that another was faster the transaction's snapshot tells, so the
+    guard need not. A cluster wants to know the shard."""
+    codec = CODECS[collection.name]
+    if not (changes := codec.differences(old, new)):
+        return None
+    where: Document = {"_id": codec.value("id", new.id)}
+    if sharded:
+        where |= {name: codec.column(old, name) for name in collection.shard}
+    return UpdateOne(where, {"$set": changes})
+
+
+def _set_metrics(row: Any, metrics: Any) -> UpdateOne:
+    codec = CODECS["CallParticipant"]
+    where = {"_id": oid(row.id), "conversationId": oid(row.conversation_id)}
+    return UpdateOne(where, {"$set": {"qualityMetrics": codec.value("quality_metrics", metrics)}})
+
+
+def _marker(changed: Changed) -> Marker | None:
+    """A row that no other attempt inserts."""
+    for name, rows in (("CallEvent", changed.events), ("CallQualitySample", changed.samples)):
+        if rows:
+            return Marker(collection=name, id=oid(rows[0].id))
+    return None

@@ -1,0 +1,159 @@
+"""Rows to MongoDB's documents and back: ids as ObjectIds, times as dates. What the declaration
+calls JSON holds what JSON holds, for Prisma reads it as that; but for fields that are `native`."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from operator import itemgetter
+from typing import Any, Generic, TypeVar, get_args
+
+import msgspec
+from bson import DBRef, ObjectId
+from msgspec import Struct
+
+from callstore.ids import Id
+from callstore.schema import tables
+from callstore.schema.declaration import Collection, Field
+from callstore.times import EPOCH
+
+R = TypeVar("R", bound=Struct)
+Document = dict[str, Any]
+Convert = Callable[[Any], Any]
+
+oid = ObjectId
+
+
+class Codec(Generic[R]):
+    def __init__(self, collection: Collection) -> None:
+        self.collection = collection
+        self._row: type[R] = collection.row  # type: ignore[assignment]
+        self._fields = [
+            (field.attribute, key(field.name), encoder(field), decoder(field))
+            for field in collection.fields
+        ]
+        self._values = itemgetter(*(each[1] for each in self._fields))
+        self._names = [each[0] for each in self._fields]
+        self._in = [(i, each[3]) for i, each in enumerate(self._fields) if each[3]]
+        self._by_attribute = {each[0]: each for each in self._fields}
+        self._attributes = {field.name: field.attribute for field in collection.fields}
+
+    def encode(self, row: R) -> Document:
+        """With every field, explicit nulls included."""
+        document: Document = {}
+        values = msgspec.structs.astuple(row)
+        for (_, name, convert, _), value in zip(self._fields, values, strict=False):
+            given = convert is None or value is None
+            document[name] = value if given else convert(value)  # type: ignore[misc]
+        return document
+
+    def decode(self, document: Mapping[str, Any]) -> R:
+        """A field that is missing is null."""
+        try:
+            values = list(self._values(document))
+        except KeyError:
+            values = [document.get(name) for _, name, _, _ in self._fields]
+        for index, convert in self._in:
+            if values[index] is not None:
+                values[index] = convert(values[index])
+        return self._row(**dict(zip(self._names, values, strict=True)))
+
+    def column(self, row: R, name: str) -> Any:
+        """The value of one field of a row."""
+        attribute = self._attributes[name]
+        return self.value(attribute, getattr(row, attribute))
+
+    def value(self, attribute: str, value: Any) -> Any:
+        convert = self._by_attribute[attribute][2]
+        return value if convert is None or value is None else convert(value)
+
+    def differences(self, old: R, new: R) -> Document:
+        """Field -> value of what differs."""
+        found: Document = {}
+        before, after = msgspec.structs.astuple(old), msgspec.structs.astuple(new)
+        for index, (_, name, convert, _) in enumerate(self._fields):
+            was, value = before[index], after[index]
+            if value is was:
+                continue
+            # In Python 1 == True == 1.0; kept as it is, one of them is not the others.
+            if value != was or type(value) is not type(was) or isinstance(value, (dict, list)):
+                found[name] = value if convert is None or value is None else convert(value)
+        return found
+
+
+def key(name: str) -> str:
+    """A field's name in documents and indexes."""
+    return "_id" if name == "id" else name
+
+
+def encoder(field: Field) -> Convert | None:
+    match field.kind:
+        case "id":
+            return ObjectId
+        case "real":
+            return float
+        case "json":
+            return _json_encoder(field)
+    return None
+
+
+def _json_encoder(field: Field) -> Convert | None:
+    if field.type == list[Id]:
+        return lambda ids: [ObjectId(id) for id in ids]
+    if field.type is Any:
+        return None
+    if field.native:
+        return lambda value: msgspec.to_builtins(value, builtin_types=(datetime,))
+    return msgspec.to_builtins
+
+
+def decoder(field: Field) -> Convert | None:
+    match field.kind:
+        case "id":
+            return str
+        case "time":
+            return utc
+        case "int":
+            return int  # of what is past 32 bits the driver makes a kind of its own
+        case "real":
+            return float
+        case "json" if field.type == list[Id]:
+            return lambda ids: [str(id) for id in ids]
+        case "json" if field.type is Any:
+            return _plain
+        case "json" if field.native or _may_be_anything(field.type):
+            return lambda value: msgspec.convert(_plain(value), field.type)
+        case "json":
+            return partial(msgspec.convert, type=field.type)
+    return None
+
+
+def _may_be_anything(annotation: Any) -> bool:
+    return annotation is Any or any(_may_be_anything(part) for part in get_args(annotation))
+
+
+def utc(moment: datetime) -> datetime:
+    """The driver gives times without a zone: five times faster, and they are UTC. Adding is five
+    times faster again than `replace`."""
+    return EPOCH + (moment - _NAIVE_EPOCH)
+
+
+_NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
+
+
+def _plain(value: Any) -> Any:
+    """Without the driver's own kinds of numbers, and references that it sees in `$ref`."""
+    kind = type(value)
+    if kind is str or kind is bool or kind is int or value is None:
+        return value
+    if kind is dict:
+        return {name: _plain(item) for name, item in value.items()}
+    if kind is list:
+        return [_plain(item) for item in value]
+    if kind is datetime:
+        return utc(value)
+    if kind is DBRef:
+        return _plain(value.as_doc())
+    return int(value) if isinstance(value, int) else value
+
+
+CODECS: dict[str, Codec[Any]] = {c.name: Codec(c) for c in tables.COLLECTIONS}

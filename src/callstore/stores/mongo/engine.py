@@ -1,0 +1,161 @@
+"""Reads and transactions: how many at once, for how long, and what became of a commit."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
+
+import pymongo
+from msgspec import Struct
+from pymongo import errors
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.read_preferences import ReadPreference
+
+from callstore.errors import Busy, StoreError, StoreUnavailable
+from callstore.stores.mongo import connection
+from callstore.stores.mongo.connection import Client, Database, Lost
+from callstore.stores.protocol import Unwritable, WriteConflict
+
+T = TypeVar("T")
+Session = AsyncClientSession
+
+AT_ONCE = 32
+"""Operations on their way: beyond that, tasks that wait for the driver starve."""
+_ATTEMPT = 5.0  # seconds that one attempt may take: a primary that hangs is not waited for longer
+
+
+class Marker(Struct, frozen=True, kw_only=True):
+    """A row that a transaction inserts: where it is found, the transaction was committed."""
+
+    collection: str
+    id: Any
+
+
+Work = Callable[[Session], Awaitable[tuple[T, Marker | None]]]
+
+
+class Engine:
+    def __init__(self, url: str, patience: float) -> None:
+        self._url = url
+        self._patience = patience
+        self._client: Client = connection.connect(url)
+        self.db: Database = connection.database(self._client)
+        # What may lag behind: it goes where the URL's readPreference says.
+        self.lagging: Database = self.db.with_options(read_preference=self._client.read_preference)
+        self._gate = asyncio.Semaphore(AT_ONCE)  # first come, first served
+        self._closed = False
+        self.sharded = False  # until the server was asked
+
+    async def check_server(self) -> None:
+        with pymongo.timeout(self._patience):
+            self.sharded = await connection.check_server(self._client)
+
+    async def read(self, work: Callable[[Session], Awaitable[T]], *, long: bool = False) -> T:
+        """Queries that see one and the same snapshot of what a majority has. A `long` one may take
+        as long as it gets answers."""
+        self._need_open()
+        limit = contextlib.nullcontext() if long else pymongo.timeout(self._patience)
+        try:
+            async with self._gate:
+                with connection.translated(), limit:
+                    async with self._client.start_session(snapshot=True) as session:
+                        return await work(session)
+        except (Unwritable, WriteConflict) as error:
+            raise StoreError(f"the database could not read this: {error}") from error
+
+    async def write(self, work: Work[T], patience: float | None = None) -> T:
+        """`work` in one transaction, again after conflicts until `patience` is at its end."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + (self._patience if patience is None else patience)
+        tries = 0
+        while True:
+            try:
+                return await self.transaction(work, deadline - loop.time())
+            except WriteConflict as conflict:
+                tries += 1
+                await pause(tries)
+                if loop.time() >= deadline:
+                    raise Busy("others kept the rows busy until the deadline") from conflict
+
+    async def transaction(self, work: Work[T], patience: float) -> T:
+        """`work` in one transaction: all of it is committed, or nothing.
+
+        WriteConflict where another writer was faster. Where the primary goes away it is done again
+        on the next one; where a commit's result is unknown, only after a look for the marker.
+        """
+        self._need_open()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience
+        doubtful: tuple[T, Marker | None] | None = None
+        tries = 0
+        while True:
+            try:
+                async with self._session() as session:
+                    with connection.translated(), _limit(deadline):
+                        await session.start_transaction(
+                            connection.SNAPSHOT, connection.MAJORITY, ReadPreference.PRIMARY
+                        )
+                        if doubtful and await self._is_there(session, doubtful[1]):
+                            return doubtful[0]
+                        doubtful = None
+                        done = await work(session)
+                    if await _commit(session, deadline):
+                        return done[0]
+                    doubtful = done
+            except Lost:
+                if loop.time() >= deadline:
+                    raise
+            if loop.time() >= deadline:
+                raise StoreUnavailable("no answer to a commit", outcome_unknown=True)
+            tries += 1
+            await pause(tries)
+
+    @contextlib.asynccontextmanager
+    async def _session(self) -> AsyncIterator[Session]:
+        """What is not committed within is aborted at its end."""
+        async with self._gate:
+            session = self._client.start_session(causal_consistency=False)
+            try:
+                yield session
+            finally:
+                with pymongo.timeout(1):
+                    await session.end_session()
+
+    async def _is_there(self, session: Session, marker: Marker | None) -> bool:
+        if marker is None:
+            return False
+        query = {"_id": marker.id}
+        return await self.db[marker.collection].find_one(query, session=session) is not None
+
+    def _need_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the store was closed")
+
+    async def close(self) -> None:
+        self._closed = True
+        await self._client.close()
+
+
+def _limit(deadline: float) -> contextlib.AbstractContextManager[object]:
+    left = deadline - asyncio.get_running_loop().time()
+    return pymongo.timeout(max(min(left, _ATTEMPT), 0.001))
+
+
+async def _commit(session: Session, deadline: float) -> bool:
+    """Asked until the answer is known. False: it is not committed, or the deadline has come."""
+    while True:
+        try:
+            with _limit(deadline):
+                await session.commit_transaction()
+                return True
+        except errors.PyMongoError as error:
+            unknown = error.has_error_label("UnknownTransactionCommitResult")
+            if not unknown or asyncio.get_running_loop().time() >= deadline:
+                return False
+        await pause(4)
+
+
+async def pause(tries: int) -> None:
+    """Some of a millisecond at first, at most a tenth of a second."""
+    await asyncio.sleep(random.uniform(0, min(0.001 * 2**tries, 0.1)))

@@ -1,0 +1,253 @@
+"""Every query of the store, as MongoDB's filters and pipelines. Pure."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from callstore.calls.lifecycle.turn import Want
+from callstore.calls.model import OUTCOMES_BY_REASON, Outcome, Party
+from callstore.schema import tables
+from callstore.stores.mongo.codec import oid
+from callstore.stores.mongo.ddl import ANY
+from callstore.stores.protocol import HistoryQuery, LogQuery
+
+Filter = dict[str, Any]
+Pipeline = list[dict[str, Any]]
+
+NEWEST_FIRST = [("createdAt", -1), ("_id", -1)]
+
+# -- loading what a batch needs
+
+
+def calls_by_id(ids: Iterable[str], conversations: Iterable[str] = ()) -> Filter:
+    """With the conversations, where they are known: that is what a cluster shards by."""
+    where = {"_id": {"$in": [oid(id) for id in ids]}}
+    known = {oid(id) for id in conversations}
+    return {"conversationId": {"$in": [*known]}, **where} if known else where
+
+
+def call_by_id(id: str, conversation: str | None) -> Filter:
+    return {"_id": oid(id), **({"conversationId": oid(conversation)} if conversation else {})}
+
+
+def live_calls(conversations: Iterable[str]) -> Filter:
+    return {"conversationId": {"$in": [oid(id) for id in conversations]}, "live": True}
+
+
+def of_calls(wants: Iterable[Want]) -> Filter:
+    """All rows of these calls."""
+    calls = [want.call for want in wants]
+    return {
+        "conversationId": {"$in": [*{oid(call.conversation_id) for call in calls}]},
+        "callSessionId": {"$in": [oid(call.id) for call in calls]},
+    }
+
+
+PARTY_FIELDS = {"user": "userId", "guest": "anonymousUserId"}
+
+
+def of_parties(wants: Iterable[Want], parties: Iterable[Party], kind: str) -> Filter:
+    """The rows of any of `parties` in any of these calls: a few more than were asked for."""
+    ids = [oid(party.id) for party in parties if party.kind == kind]
+    return {**of_calls(wants), PARTY_FIELDS[kind]: {"$in": ids}}
+
+
+def entries_of_parties(wants: Iterable[Want], parties: Iterable[Party]) -> Filter:
+    return {
+        "party": {"$in": [party.ref for party in parties]},
+        "callSessionId": {"$in": [oid(want.call.id) for want in wants]},
+    }
+
+
+# -- reading by key
+
+
+def of_call(conversation_id: Any, call_id: Any) -> Filter:
+    return {"conversationId": conversation_id, "callSessionId": call_id}
+
+
+SAME_CONVERSATION = {"$match": {"$expr": {"$eq": ["$conversationId", "$$conversation"]}}}
+
+
+def with_participants(first: Pipeline) -> Pipeline:
+    """Calls with their participants, in one round trip."""
+    return [
+        *first,
+        {
+            "$lookup": {
+                "from": "CallParticipant",
+                "localField": "_id",
+                "foreignField": "callSessionId",
+                "let": {"conversation": "$conversationId"},
+                "pipeline": [SAME_CONVERSATION],
+                "as": "participants",
+            }
+        },
+    ]
+
+
+def live_rows(party: Party) -> Filter:
+    return {PARTY_FIELDS[party.kind]: oid(party.id), "leftAt": None}
+
+
+def current_call(party: Party) -> Pipeline:
+    """The live call that the party joined last; a party is live in a few at most."""
+    return [
+        {"$match": live_rows(party)},
+        {"$set": {"joined": {"$last": "$stints.joinedAt"}}},
+        {"$sort": {"joined": -1, "_id": -1}},
+        {"$limit": 1},
+        {
+            "$lookup": {
+                "from": "CallSession",
+                "localField": "callSessionId",
+                "foreignField": "_id",
+                "as": "call",
+            }
+        },
+        {"$replaceWith": {"$first": "$call"}},
+    ]
+
+
+# -- pages
+
+UNSEEN = {"direction": "incoming", "response": "missed", "seenAt": None, "hiddenAt": None}
+"""As LogEntry.unseen, and as its index has it."""
+
+
+def outcome(name: Outcome) -> Filter:
+    """What documents match whose derived outcome is `name`."""
+    if name == "ongoing":
+        return {"endedAt": None}
+    if name == "answered":
+        return {"endedAt": {"$ne": None}, "startedAt": {"$ne": None}}
+    reasons = [reason for reason, what in OUTCOMES_BY_REASON.items() if what == name]
+    unknown = [None] if OUTCOMES_BY_REASON["normal"] == name else []
+    return {
+        "endedAt": {"$ne": None},
+        "startedAt": None,
+        "endReason": {"$in": [*reasons, *unknown]},
+    }
+
+
+def history(query: HistoryQuery) -> tuple[Filter, list[Filter]]:
+    """(what bounds a page, what only filters it); of a party's log entries where one is given."""
+    bounds: Filter = {"conversationId": oid(query.conversation_id)}
+    if query.party is not None:
+        bounds = {"party": query.party.ref, **bounds}
+    filters: list[Filter] = []
+    if query.outcome is not None:
+        filters.append(outcome(query.outcome))
+    if query.type is not None:
+        filters.append({"type": query.type})
+    if query.min_duration is not None:
+        by_entry = query.party is not None
+        least = query.min_duration
+        filters.append(_lasted(least) if by_entry else {"duration": {"$gte": least}})
+    return bounds, filters
+
+
+def _lasted(seconds: int) -> Filter:
+    """Of a log entry: that its call lasted so long; 0 where nobody answered."""
+    talked = {"$subtract": ["$endedAt", "$startedAt"]}
+    return {
+        "endedAt": {"$ne": None},
+        "$expr": {"$gte": [{"$ifNull": [talked, 0]}, {"$multiply": [seconds, 1000]}]},
+    }
+
+
+def log(query: LogQuery) -> tuple[Filter, list[Filter]]:
+    bounds: Filter = {"party": query.party.ref, **(UNSEEN if query.unseen else {"hiddenAt": None})}
+    given = [n for n in ("direction", "response", "type") if getattr(query, n) is not None]
+    filters: list[Filter] = [{name: getattr(query, name)} for name in given]
+    if query.outcome is not None:
+        filters.append(outcome(query.outcome))
+    return bounds, filters
+
+
+def span(query: HistoryQuery | LogQuery) -> Filter:
+    """From `since` to `until`, or to the cursor."""
+    between: dict[str, datetime] = {}
+    if query.since is not None:
+        between["$gte"] = query.since
+    cursor, until = query.cursor, query.until
+    if cursor is not None and (until is None or cursor[0] <= until):
+        at, id = cursor
+        # The bound beside $or is what seeks: without it every entry above the cursor is examined.
+        below = [{"createdAt": {"$lt": at}}, {"createdAt": at, "_id": {"$lt": oid(id)}}]
+        return {"createdAt": {**between, "$lte": at}, "$or": below}
+    if until is not None:
+        between["$lte"] = until
+    return {"createdAt": between} if between else {}
+
+
+def down_to(at: datetime, id: Any) -> Filter:
+    """Entries no older than this one."""
+    above = [{"createdAt": {"$gt": at}}, {"createdAt": at, "_id": {"$gte": id}}]
+    return {"createdAt": {"$gte": at}, "$or": above}
+
+
+# -- sweeping
+
+
+def rung_out(now: datetime) -> Filter:
+    return {"live": True, "ringDeadline": {**ANY["time"], "$lte": now}}
+
+
+def few(before: datetime) -> Filter:
+    return {"live": True, "mode": "sfu", "fewSince": {**ANY["time"], "$lte": before}}
+
+
+def ahead(now: datetime) -> Filter:
+    return {"live": True, "lastEventAt": {"$gt": now}}
+
+
+def live_before(kind: str, joined: datetime) -> Filter:
+    """Live rows of one kind of party, of who came before `joined`."""
+    return {PARTY_FIELDS[kind]: ANY["id"], "leftAt": None, "joinedAt": {"$lte": joined}}
+
+
+STAY = {"callSessionId": 1, "joined": {"$last": "$stints.joinedAt"}}
+
+NEW_SAMPLES: Pipeline = [
+    {"$match": {"analysed": False}},
+    {"$group": {"_id": {"conversation": "$conversationId", "call": "$callSessionId"}}},
+]
+
+
+def both(*filters: Mapping[str, Any]) -> Filter:
+    """All of them: what they say of the same field must not overwrite one another."""
+    given = [dict(each) for each in filters if each]
+    return {"$and": given} if len(given) > 1 else dict(*given)
+
+
+# -- examining
+
+CHILDREN = tuple(c for c in tables.COLLECTIONS if c.of_call)
+OF_CALL = ("conversationId", "callSessionId")
+KEY = {"_id": 0, **dict.fromkeys(OF_CALL, 1)}
+BY_KEY = [(name, 1) for name in OF_CALL]
+
+
+def past(key: tuple[Any, Any]) -> Filter:
+    """Rows of calls after this one."""
+    conversation, call = key
+    return {
+        "conversationId": {"$gte": conversation},
+        "$or": [
+            {"conversationId": {"$gt": conversation}},
+            {"conversationId": conversation, "callSessionId": {"$gt": call}},
+        ],
+    }
+
+
+def up_to(key: tuple[Any, Any]) -> Filter:
+    """Rows of calls before this one, and its own."""
+    conversation, call = key
+    return {
+        "conversationId": {"$lte": conversation},
+        "$or": [
+            {"conversationId": {"$lt": conversation}},
+            {"conversationId": conversation, "callSessionId": {"$lte": call}},
+        ],
+    }

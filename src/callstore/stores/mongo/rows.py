@@ -1,0 +1,54 @@
+"""Calls with their people, and other rows read by key."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from callstore.calls.model import Call, Participant, in_order_of_joining, replace
+from callstore.stores.mongo import queries
+from callstore.stores.mongo.codec import CODECS, Document
+from callstore.stores.mongo.connection import Database
+from callstore.stores.mongo.engine import Session
+from callstore.stores.mongo.queries import Filter, Pipeline
+
+_CALLS = CODECS["CallSession"]
+_PARTICIPANTS = CODECS["CallParticipant"]
+
+
+async def one_call(
+    db: Database, collection: str, first: Pipeline, session: Session, **options: Any
+) -> Call | None:
+    """The call that `first` finds, with its participants, in one round trip."""
+    pipeline = queries.with_participants(first)
+    found = await db[collection].aggregate(pipeline, session=session, **options)
+    for document in await found.to_list():
+        return _whole(document, document["participants"])
+    return None
+
+
+def _whole(call: Document, people: Sequence[Document]) -> Call:
+    rows: list[Participant] = [_PARTICIPANTS.decode(person) for person in people]
+    decoded: Call = _CALLS.decode(call)
+    return replace(decoded, participants=in_order_of_joining(rows))
+
+
+async def with_participants(
+    db: Database, calls: Sequence[Document], session: Session
+) -> list[Call]:
+    """By one more query."""
+    if not calls:
+        return []
+    where = {
+        "conversationId": {"$in": [*{call["conversationId"] for call in calls}]},
+        "callSessionId": {"$in": [call["_id"] for call in calls]},
+    }
+    people: dict[Any, list[Document]] = {call["_id"]: [] for call in calls}
+    for person in await fetch(db, "CallParticipant", where, session):
+        people[person["callSessionId"]].append(person)
+    return [_whole(call, people[call["_id"]]) for call in calls]
+
+
+async def fetch(
+    db: Database, collection: str, where: Filter, session: Session, **options: Any
+) -> list[Document]:
+    found = db[collection].find(where, session=session, **options)
+    return await found.to_list()

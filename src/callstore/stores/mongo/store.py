@@ -1,0 +1,316 @@
+"""The clustered store: a MongoDB replica set."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from bson import ObjectId
+
+from callstore.calls.model import Call, Event, LogEntry, Party
+from callstore.errors import Conflict, StoreError
+from callstore.quality.model import Analytics, Sample
+from callstore.schema import tables
+from callstore.schema.model import Lease
+from callstore.stores.leases import Change
+from callstore.stores.loading import bulk_load
+from callstore.stores.mongo import batches, examine, moving, pages, queries, rows
+from callstore.stores.mongo.codec import CODECS, Document, oid, utc
+from callstore.stores.mongo.engine import Engine, Marker, Session
+from callstore.stores.mongo.queries import Filter, Pipeline
+from callstore.stores.mongo.structure import MongoStructure
+from callstore.stores.protocol import (
+    Batch,
+    Finding,
+    HistoryQuery,
+    LogQuery,
+    Place,
+    Unwritable,
+    WriteConflict,
+)
+
+T = TypeVar("T")
+_LONG = 60.0  # seconds that many rows may take to be written
+
+
+class MongoStore:
+    """A `Store`. State is read from the primary; history, log, events and samples may come from
+    where the URL's readPreference says."""
+
+    def __init__(self, url: str, *, patience: float) -> None:
+        self._engine = Engine(url, patience)
+        self._places = batches.Places()
+        self.structure = MongoStructure(self._engine)
+
+    @property
+    def sharded(self) -> bool:
+        return self._engine.sharded
+
+    def conversation_of(self, call_id: str) -> str | None:
+        return self._places.get(call_id)
+
+    # -- changing
+
+    async def transact(self, batch: Batch, patience: float) -> None:
+        db, places = self._engine.db, self._places
+        await self._engine.transaction(
+            lambda session: batches.run(db, batch, places, session, sharded=self.sharded),
+            patience,
+        )
+
+    async def mark_seen(self, party: Party, call_ids: list[str] | None, at: datetime) -> int:
+        where = queries.UNSEEN if call_ids is None else {"seenAt": None}
+        return await self._mark("seenAt", where, party, call_ids, at)
+
+    async def hide(self, party: Party, call_ids: list[str] | None, at: datetime) -> int:
+        return await self._mark("hiddenAt", {"hiddenAt": None}, party, call_ids, at)
+
+    async def _mark(
+        self, field: str, where: Filter, party: Party, call_ids: list[str] | None, at: datetime
+    ) -> int:
+        which: Filter = {"party": party.ref, **where}
+        if call_ids is not None:
+            which["callSessionId"] = {"$in": [oid(id) for id in call_ids]}
+        entries = self._engine.db["CallLogEntry"]
+
+        async def work(session: Session) -> tuple[int, None]:
+            done = await entries.update_many(which, {"$set": {field: at}}, session=session)
+            return done.modified_count, None
+
+        return await self._write(work)
+
+    async def save_analysis(
+        self, analytics: Analytics, *, seen: int, samples_expire: datetime | None
+    ) -> None:
+        db = self._engine.db
+        conversation, call = oid(analytics.conversation_id), oid(analytics.call_session_id)
+        of_call = queries.of_call(conversation, call)
+
+        async def work(session: Session) -> tuple[None, Marker]:
+            await db["CallAnalytics"].delete_one(of_call, session=session)
+            await batches.insert(db, tables.ANALYTICS, [analytics], session)
+            if samples_expire is not None:
+                samples = db["CallQualitySample"]
+                # More than were seen: the next sweep sees them all.
+                if await samples.count_documents(of_call, session=session) == seen:
+                    stamp = {"$set": {"analysed": True, "expiresAt": samples_expire}}
+                    new = {**of_call, "analysed": False}
+                    await samples.update_many(new, stamp, session=session)
+            return None, Marker(collection="CallAnalytics", id=oid(analytics.id))
+
+        await self._write(work)
+
+    async def add_rows(self, rows: dict[str, list[Any]]) -> None:
+        db = self._engine.db
+        filled = [c for c in tables.COLLECTIONS if rows.get(c.name)]
+        if not filled:
+            return
+        first = rows[filled[0].name][0]
+
+        async def work(session: Session) -> tuple[None, Marker]:
+            for collection in filled:
+                await batches.insert(db, collection, rows[collection.name], session)
+            return None, Marker(collection=filled[0].name, id=oid(first.id))
+
+        try:
+            await self._engine.transaction(work, _LONG)
+        except (WriteConflict, Unwritable) as error:
+            raise Conflict(f"a row is there already: {error}") from error
+
+    async def rows(self, collection: str, after: Any, limit: int) -> tuple[list[Any], Any]:
+        work = partial(moving.rows, self._engine.db, tables.BY_NAME[collection], after, limit)
+        return await self._engine.read(work, long=True)
+
+    async def rows_like(self, collection: str, rows: Sequence[Any]) -> dict[str, Any]:
+        work = partial(moving.rows_like, self._engine.db, tables.BY_NAME[collection], rows)
+        return await self._engine.read(work, long=True)
+
+    async def put_rows(self, collection: str, rows: Sequence[Any]) -> None:
+        work = partial(moving.put, self._engine.db, tables.BY_NAME[collection], rows)
+        try:
+            await self._engine.transaction(work, _LONG)
+        except (WriteConflict, Unwritable) as error:
+            raise Conflict(f"{collection} has another row in place of one: {error}") from error
+
+    async def delete_rows(self, collection: str, rows: Sequence[Any]) -> None:
+        await self._write(partial(moving.delete, self._engine.db, tables.BY_NAME[collection], rows))
+
+    def bulk_load(self) -> AbstractAsyncContextManager[None]:
+        return bulk_load(self.structure)
+
+    async def change_lease(self, id: str, change: Change) -> Lease | None:
+        db = self._engine.db
+
+        async def work(session: Session) -> tuple[Lease | None, None]:
+            lease = change(await batches.load_lease(db, id, session))
+            if lease is not None:
+                document = CODECS["CallLease"].encode(lease)
+                await db["CallLease"].replace_one(
+                    {"_id": id}, document, upsert=True, session=session
+                )
+            return lease, None
+
+        return await self._write(work)
+
+    async def delete_orphan(self, finding: Finding) -> None:
+        await self._write(lambda session: examine.delete_orphan(self._engine.db, finding, session))
+
+    async def _write(self, work: Callable[[Session], Awaitable[tuple[T, Marker | None]]]) -> T:
+        try:
+            return await self._engine.write(work)
+        except Unwritable as error:
+            raise StoreError(f"the database refused this: {error}") from error
+
+    # -- reading
+
+    async def call(self, call_id: str) -> Call | None:
+        where = queries.call_by_id(call_id, self._places.get(call_id))
+        call = await self._one("CallSession", [{"$match": where}], hint="_id_")
+        if call is not None:
+            self._places.learn(call)
+        return call
+
+    async def live_call(self, conversation_id: str) -> Call | None:
+        return await self._one(
+            "CallSession", [{"$match": {"conversationId": oid(conversation_id), "live": True}}]
+        )
+
+    async def current_call(self, party: Party) -> Call | None:
+        return await self._one("CallParticipant", queries.current_call(party))
+
+    async def _one(self, collection: str, first: Pipeline, **options: Any) -> Call | None:
+        db = self._engine.db
+        return await self._engine.read(
+            lambda session: rows.one_call(db, collection, first, session, **options)
+        )
+
+    async def history_page(self, query: HistoryQuery) -> tuple[list[Call], Place | None]:
+        db = self._engine.lagging
+        return await self._engine.read(lambda session: pages.history_page(db, query, session))
+
+    async def log_page(self, query: LogQuery) -> tuple[list[LogEntry], Place | None]:
+        db = self._engine.lagging
+        return await self._engine.read(lambda session: pages.log_page(db, query, session))
+
+    async def unseen(self, party: Party) -> int:
+        entries = self._engine.db["CallLogEntry"]
+        where = {"party": party.ref, **queries.UNSEEN}
+        return await self._engine.read(
+            lambda session: entries.count_documents(where, session=session)
+        )
+
+    async def events(self, call_id: str, after: int, limit: int | None) -> list[Event]:
+        return await self._of_call(
+            "CallEvent", call_id, {"seq": {"$gt": after}}, sort=[("seq", 1)], limit=limit or 0
+        )
+
+    async def samples(self, call_id: str) -> list[Sample]:
+        order = [("participantId", 1), ("at", 1), ("_id", 1)]
+        return await self._of_call("CallQualitySample", call_id, {}, sort=order)
+
+    async def analytics(self, call_id: str) -> Analytics | None:
+        found: list[Analytics] = await self._of_call("CallAnalytics", call_id, {})
+        return found[0] if found else None
+
+    async def _of_call(
+        self, collection: str, call_id: str, where: Filter, **options: Any
+    ) -> list[Any]:
+        db, decode = self._engine.db, CODECS[collection].decode
+
+        async def work(session: Session) -> list[Document]:
+            conversation = await self._place(call_id, session)
+            if conversation is None:
+                return []
+            of_call = queries.of_call(oid(conversation), oid(call_id))
+            return await rows.fetch(db, collection, {**of_call, **where}, session, **options)
+
+        return [decode(document) for document in await self._engine.read(work)]
+
+    async def _place(self, call_id: str, session: Session) -> str | None:
+        """The call's conversation; None: there is no such call."""
+        if call_id not in self._places:
+            calls = self._engine.db["CallSession"]
+            found = await calls.find_one({"_id": oid(call_id)}, session=session)
+            if found is None:
+                return None
+            self._places.learn(CODECS["CallSession"].decode(found))
+        return self._places[call_id]
+
+    # -- sweeping and examining
+
+    async def overdue(self, now: datetime, silent_before: datetime | None) -> list[str]:
+        async def work(session: Session) -> set[Any]:
+            rung_out = {**queries.rung_out(now), "startedAt": None}
+            return await self._calls(rung_out, session) | await self._silent(silent_before, session)
+
+        return sorted(map(str, await self._engine.read(work, long=True)))
+
+    async def due(
+        self, now: datetime, silent_before: datetime | None, few_before: datetime
+    ) -> list[str]:
+        async def work(session: Session) -> set[Any]:
+            found = await self._silent(silent_before, session)
+            for where in (queries.rung_out(now), queries.few(few_before)):
+                found |= await self._calls(where, session)
+            ahead = queries.ahead(now)
+            return found | await self._calls(ahead, session, hint="CallSession_oneLive")
+
+        return sorted(map(str, await self._engine.read(work, long=True)))
+
+    async def _calls(self, where: Filter, session: Session, **options: Any) -> set[Any]:
+        calls = self._engine.db["CallSession"].find(where, {"_id": 1}, session=session, **options)
+        return {call["_id"] async for call in calls}
+
+    async def _silent(self, before: datetime | None, session: Session) -> set[Any]:
+        """Calls that somebody is in who came, and gave the last sign of life, before this."""
+        if before is None:
+            return set()
+        db, found = self._engine.db, set()
+        for kind in queries.PARTY_FIELDS:
+            where = queries.live_before(kind, before)
+            people = db["CallParticipant"].find(where, queries.STAY, session=session)
+            while some := await people.to_list(1000):
+                late = {p["_id"]: p["callSessionId"] for p in some if utc(p["joined"]) <= before}
+                alive = {"_id": {"$in": [*late]}, "seenAt": {"$gt": before}}
+                async for pulse in db["CallPulse"].find(alive, {"_id": 1}, session=session):
+                    del late[pulse["_id"]]
+                found |= set(late.values())
+        return found
+
+    async def unanalysed(self) -> list[str]:
+        samples, calls = self._engine.db["CallQualitySample"], self._engine.db["CallSession"]
+
+        async def work(session: Session) -> list[str]:
+            groups = await samples.aggregate(
+                queries.NEW_SAMPLES, session=session, hint="CallQualitySample_new"
+            )
+            ids = [group["_id"]["call"] async for group in groups]
+            ended = calls.find({"_id": {"$in": ids}, "live": False}, {"_id": 1}, session=session)
+            return sorted([str(call["_id"]) async for call in ended])
+
+        return await self._engine.read(work, long=True)
+
+    async def examine(self) -> AsyncIterator[tuple[int, list[Finding]]]:
+        db = self._engine.db
+        for collection in queries.CHILDREN:
+            key: examine.Key | None = None
+            more = True
+            while more:
+                work = partial(examine.orphans, db, collection, key)
+                found, key = await self._engine.read(work, long=True)
+                yield 0, found
+                more = key is not None
+        after: ObjectId | None = None
+        while True:
+            counting = partial(examine.miscounted, db, after)
+            count, found, after = await self._engine.read(counting, long=True)
+            if after is None:
+                return
+            yield count, found
+
+    def ready(self) -> None:
+        """There is nothing to open."""
+
+    async def close(self) -> None:
+        await self._engine.close()

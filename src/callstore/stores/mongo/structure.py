@@ -1,0 +1,243 @@
+"""Making and changing the collections of a database."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import pymongo
+from bson import Regex
+from pymongo import IndexModel, UpdateOne
+from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError, WriteError
+
+from callstore.errors import Conflict, StoreError
+from callstore.schema import tables
+from callstore.schema.declaration import Collection
+from callstore.schema.model import SchemaStep
+from callstore.schema.shape import Change, Definition, Shape
+from callstore.schema.steps import Fill, Values
+from callstore.stores.mongo import connection, ddl
+from callstore.stores.mongo.adopting import MongoAdopting
+from callstore.stores.mongo.codec import CODECS, Document, decoder, encoder, key
+from callstore.stores.mongo.connection import Database
+from callstore.stores.mongo.engine import Engine, Session
+from callstore.stores.mongo.shape import from_json, live
+from callstore.stores.protocol import Unwritable, WriteConflict
+from callstore.stores.structure import ProbeRow, Progress
+
+T = TypeVar("T")
+_BATCH = 1000
+_LOOK_EVERY = 0.2  # seconds
+_PATIENCE = 90.0  # longer than a transaction of a process that was killed keeps its rows
+_EXISTS, _NO_INDEX = 48, 27
+
+
+class MongoStructure:
+    """A `Structure`. What is said of a collection is done at once or not at all; an index that was
+    being built when its builder died goes on, or is begun anew by the next."""
+
+    kind = "mongodb"
+    rows_per_second = 250_000
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._db = engine.db
+        self.adopting = MongoAdopting(engine)
+
+    async def live(self) -> Shape:
+        return await self._doing(live(self._db))
+
+    async def count(self, collection: str) -> int:
+        return await self._doing(self._db[collection].estimated_document_count())
+
+    async def applied(self) -> list[SchemaStep]:
+        await self._engine.check_server()
+        steps = self._db["CallSchema"]
+
+        async def work(session: Session) -> list[Document]:
+            return await steps.find({}, session=session).sort("_id", 1).to_list()
+
+        decode = CODECS["CallSchema"].decode
+        return [decode(document) for document in await self._engine.read(work)]
+
+    async def create(self, shape: Shape, steps: Sequence[SchemaStep]) -> None:
+        for name, one in shape.items():
+            await self._create(name, from_json(one.rules))
+            if models := [_model(*index) for index in one.indexes.items()]:
+                await self._doing(self._db[name].create_indexes(models))
+        for step in steps:
+            await self.record(step)
+
+    async def _create(self, name: str, validator: Document) -> None:
+        creating = self._db.create_collection(name, validator=validator, check_exists=False)
+        try:
+            await creating
+        except CollectionInvalid:
+            pass  # another was faster
+        except OperationFailure as error:
+            if error.code != _EXISTS:
+                raise connection.translation(error) from error
+        except PyMongoError as error:
+            raise connection.translation(error) from error
+
+    async def record(self, step: SchemaStep) -> None:
+        document = CODECS["CallSchema"].encode(step)
+        where = {"_id": document.pop("_id")}
+        inserting = {"$setOnInsert": document}
+        await self._doing(self._db["CallSchema"].update_one(where, inserting, upsert=True))
+
+    async def forget(self, step: int) -> None:
+        await self._doing(self._db["CallSchema"].delete_one({"_id": step}))
+
+    async def apply(self, change: Change, progress: Progress) -> None:
+        if change.what == "collection":
+            await self._create(change.collection, from_json(change.wanted.rules))
+        elif change.what == "rules":
+            await self._restate(change)
+        else:
+            if change.kind == "changed":
+                await self.remove(change)
+            await self._build(change, progress)
+
+    async def _restate(self, change: Change) -> None:
+        rules = from_json(change.wanted or {})
+        misfits = await self._doing(
+            self._db[change.collection].find({"$nor": [rules]}, {"_id": 1}).limit(3).to_list()
+        )
+        if rules and misfits:
+            ids = ", ".join(str(each["_id"]) for each in misfits)
+            raise Conflict(f"{change}: rows do not fit, {ids} among them")
+        stated = {"validator": rules, "validationLevel": "strict", "validationAction": "error"}
+        await self._doing(self._db.command({"collMod": change.collection, **stated}))
+
+    async def _build(self, change: Change, progress: Progress) -> None:
+        models = [_model(change.name, change.wanted)]
+        building = asyncio.ensure_future(
+            self._doing(self._db[change.collection].create_indexes(models))
+        )
+        while not (await asyncio.wait([building], timeout=_LOOK_EVERY))[0]:
+            for done, total in await self._building(change.name):
+                progress(str(change), done, total)
+        try:
+            await building
+        except (Unwritable, WriteConflict) as error:
+            raise Conflict(f"{change} cannot be built: {error}") from error
+        rows = await self.count(change.collection)
+        progress(str(change), rows, rows)
+
+    async def _building(self, index: str) -> list[tuple[int, int]]:
+        """How far it is, where we may ask."""
+        wanted = {"command.indexes.name": index, "progress.total": {"$gt": 0}}
+        pipeline: list[Document] = [{"$currentOp": {}}, {"$match": wanted}]
+        with contextlib.suppress(PyMongoError):
+            found = await self._db.client.admin.aggregate(pipeline)
+            progress = [each["progress"] async for each in found]
+            return [(int(p["done"]), int(p["total"])) for p in progress]
+        return []
+
+    async def remove(self, change: Change) -> None:
+        if change.what == "collection":
+            await self._doing(self._db.drop_collection(change.collection))
+            return
+        try:
+            await self._db[change.collection].drop_index(change.name)
+        except OperationFailure as error:
+            if error.code != _NO_INDEX:
+                raise connection.translation(error) from error
+        except PyMongoError as error:
+            raise connection.translation(error) from error
+
+    async def fill(self, fill: Fill, progress: Progress) -> None:
+        collection = tables.BY_NAME[fill.collection]
+        where = ddl.matching(collection, fill.where)
+        lacking = await self._doing(self._db[fill.collection].count_documents(where))
+        done = 0
+        while filled := await self._engine.write(
+            lambda session: _fill(self._db, collection, fill, session), _PATIENCE
+        ):
+            done += filled
+            progress(f"filling {fill.collection}", min(done, lacking), lacking)
+
+    async def probe(self, rows: Sequence[ProbeRow]) -> str | None:
+        try:
+            await self._engine.write(partial(self._probe, rows))
+        except _Probed as probed:
+            return probed.refusal
+        except Unwritable as error:
+            raise StoreError(f"the database refused this: {error}") from error
+        raise AssertionError("a probe does not end without telling")
+
+    async def _probe(self, rows: Sequence[ProbeRow], session: Session) -> tuple[None, None]:
+        for number, row in enumerate(rows, 1):
+            document = CODECS[row.collection].encode(row.row)
+            if row.spoiled is not None:
+                document[key(row.spoiled)] = _WRONG
+            try:
+                await self._db[row.collection].insert_one(document, session=session)
+            except WriteError as error:  # a duplicate, or what a validator rejects
+                if number < len(rows):
+                    raise
+                raise _Probed(error.details["errmsg"] if error.details else str(error)) from error
+        raise _Probed(None)
+
+    async def held(self) -> int:
+        return await self._doing(
+            self._db["CallSession"].count_documents({"holds": {"$exists": True, "$ne": []}})
+        )
+
+    async def drop(self) -> None:
+        for collection in reversed(tables.COLLECTIONS):
+            await self._doing(self._db.drop_collection(collection.name))
+
+    def is_unique(self, index: Definition) -> bool:
+        return bool(index.get("unique"))
+
+    def fields_of(self, index: Definition) -> tuple[str, ...]:
+        return tuple(name for name, _ in index["key"])
+
+    async def _doing(self, work: Awaitable[T]) -> T:
+        try:
+            with connection.translated(), pymongo.timeout(None):
+                return await work
+        except Unwritable as error:
+            raise StoreError(f"the database refused this: {error}") from error
+
+
+def _model(name: str, definition: Definition) -> IndexModel:
+    options = {option: from_json(v) for option, v in definition.items() if option != "key"}
+    return IndexModel([(field, way) for field, way in definition["key"]], name=name, **options)
+
+
+async def _fill(
+    db: Database, collection: Collection, fill: Fill, session: Session
+) -> tuple[int, None]:
+    """One batch: how many rows were filled."""
+    fields = {field.name: field for field in collection.fields}
+
+    def converted(name: str, value: Any, converter: Callable[[Any], Any]) -> Any:
+        convert = converter(fields[name]) if name in fields else None
+        return value if convert is None or value is None else convert(value)
+
+    where = ddl.matching(collection, fill.where)
+    reads = dict.fromkeys(fill.reads, 1)
+    found = await db[fill.collection].find(where, reads, session=session).limit(_BATCH).to_list()
+    updates = []
+    for document in found:
+        values: Values = {n: converted(n, document.get(n), decoder) for n in fill.reads}
+        made = fill.change(values)
+        writes = {n: converted(n, made[n], encoder) for n in fill.writes}
+        updates.append(UpdateOne({"_id": document["_id"]}, {"$set": writes}))
+    if updates:
+        await db[fill.collection].bulk_write(updates, session=session)
+    return len(updates), None
+
+
+class _Probed(Exception):
+    """Ends a probe's transaction, for it is never committed."""
+
+    def __init__(self, refusal: str | None) -> None:
+        self.refusal = refusal
+
+
+_WRONG = Regex("no field has this type")

@@ -1,0 +1,45 @@
+"""Whole collections, a batch at a time: for moving from store to store."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from callstore.schema.declaration import Collection
+from callstore.stores.sqlite import queries
+from callstore.stores.sqlite.codec import CODECS
+
+
+def rows(
+    db: sqlite3.Connection, collection: Collection, after: list[Any] | None, limit: int
+) -> tuple[list[Any], list[Any] | None]:
+    """The next rows in the order of their key, and the last one's key (None: no more)."""
+    codec = CODECS[collection.name]
+    bound = [*(after or ()), limit]
+    found = db.execute(queries.next_rows(collection, first=after is None), bound).fetchall()
+    listed = [codec.decode(row) for row in found]
+    return listed, _key(collection, listed[-1]) if len(listed) == limit else None
+
+
+def rows_like(
+    db: sqlite3.Connection, collection: Collection, rows: Sequence[Any]
+) -> dict[str, Any]:
+    """The rows that are there under the keys of these, by id."""
+    keys = json.dumps([_key(collection, row) for row in rows])
+    found = db.execute(queries.keyed(collection), [keys])
+    return {row.id: row for row in map(CODECS[collection.name].decode, found)}
+
+
+def put(db: sqlite3.Connection, collection: Collection, rows: Sequence[Any]) -> None:
+    encode = CODECS[collection.name].encode
+    db.executemany(queries.put(collection), [encode(row) for row in rows])
+
+
+def delete(db: sqlite3.Connection, collection: Collection, rows: Sequence[Any]) -> None:
+    keys = [_key(collection, row) for row in rows]
+    db.executemany(queries.delete(collection), keys)
+
+
+def _key(collection: Collection, row: Any) -> list[Any]:
+    codec = CODECS[collection.name]
+    return [codec.column(row, name) for name in collection.key]

@@ -1,0 +1,68 @@
+"""The shape of a file: read from SQLite's own record of the statements that made it."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+
+from callstore.schema.declaration import Collection
+from callstore.schema.shape import CollectionShape, Shape
+from callstore.schema.tables import COLLECTIONS
+from callstore.stores.sqlite import ddl, queries
+
+OPTIONS = "options"
+
+
+def declared() -> Shape:
+    return {c.name: _declared(c) for c in COLLECTIONS}
+
+
+def _declared(collection: Collection) -> CollectionShape:
+    indexes = {i.name: ddl.create_index(collection, i) for i in ddl.indexes(collection)}
+    return _parsed(ddl.create_table(collection), indexes)
+
+
+def live(db: sqlite3.Connection) -> Shape:
+    """Of all tables that are there."""
+    indexes: dict[str, dict[str, str]] = {}
+    for name, table, sql in db.execute(queries.INDEX_STATEMENTS):
+        indexes.setdefault(table, {})[name] = sql
+    tables = db.execute(queries.TABLE_STATEMENTS)
+    return {name: _parsed(sql, indexes.get(name, {})) for name, sql in tables}
+
+
+def create_table(name: str, shape: CollectionShape) -> str:
+    fields = [f"{field} {definition}" for field, definition in shape.fields.items()]
+    rules = [rule for kind, rule in shape.rules.items() if kind != OPTIONS]
+    body = ",\n  ".join([*fields, *rules])
+    return f"CREATE TABLE {name} (\n  {body}\n) {shape.rules[OPTIONS]}"
+
+
+def _parsed(sql: str, indexes: dict[str, str]) -> CollectionShape:
+    body, options = sql[sql.index("(") + 1 : sql.rindex(")")], sql[sql.rindex(")") + 1 :]
+    fields: dict[str, str] = {}
+    rules = {OPTIONS: options.strip()}
+    for part in _parts(body):
+        word, _, rest = part.partition(" ")
+        if word in ("PRIMARY", "FOREIGN"):
+            rules[word] = part
+        elif word == "CONSTRAINT":
+            rules[rest.partition(" ")[0]] = part
+        else:
+            fields[word] = rest
+    return CollectionShape(fields=fields, rules=rules, indexes=indexes)
+
+
+_PIECES = re.compile(r"'(?:[^']|'')*'|[(),]|[^'(),]+")
+
+
+def _parts(body: str) -> Iterator[str]:
+    """Split at the commas that are in no parentheses and no string."""
+    depth, part = 0, ""
+    for piece in _PIECES.findall(body):
+        depth += {"(": 1, ")": -1}.get(piece, 0)
+        if piece == "," and depth == 0:
+            yield part.strip()
+            part = ""
+        else:
+            part += piece
+    yield part.strip()

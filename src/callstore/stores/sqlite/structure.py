@@ -1,0 +1,248 @@
+"""Making and changing the tables of a file."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from callstore.errors import Conflict, StoreError
+from callstore.schema import tables
+from callstore.schema.model import SchemaStep
+from callstore.schema.shape import Change, CollectionShape, Definition, Shape
+from callstore.schema.steps import Fill
+from callstore.stores.protocol import Unwritable
+from callstore.stores.sqlite import batches, connection, queries, shape
+from callstore.stores.sqlite.codec import CODECS, decoder, encoder
+from callstore.stores.sqlite.engine import Engine
+from callstore.stores.structure import ProbeRow, Progress
+
+_BATCH = 1000
+_TICK = 100_000  # steps of SQLite's machine between two tellings of progress
+_FIELD_STEPS, _ROW_STEPS = 1, 9  # of that machine for an index entry: a field's, and the rest
+
+
+class SqliteStructure:
+    """A `Structure`. Each change is a transaction; rows are counted, not estimated."""
+
+    kind = "sqlite"
+    rows_per_second = 700_000
+    adopting = None  # a file that something else made is refused
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def live(self) -> Shape:
+        return await self._engine.read(shape.live)
+
+    async def count(self, collection: str) -> int:
+        def work(db: sqlite3.Connection) -> int:
+            (rows,) = db.execute(queries.count(collection)).fetchone()
+            return int(rows)
+
+        return await self._engine.read(work)
+
+    async def applied(self) -> list[SchemaStep]:
+        def work(db: sqlite3.Connection) -> list[SchemaStep]:
+            if not db.execute(queries.HAS_SCHEMA).fetchone():
+                return []
+            return [CODECS["CallSchema"].decode(row) for row in db.execute(queries.SCHEMA)]
+
+        return await self._engine.read(work)
+
+    async def create(self, shape: Shape, steps: Sequence[SchemaStep]) -> None:
+        await self._write(partial(_create, wanted=shape, steps=steps))
+
+    async def record(self, step: SchemaStep) -> None:
+        await self._write(lambda db: batches.insert(db, tables.SCHEMA, [step]))
+
+    async def forget(self, step: int) -> None:
+        await self._write(lambda db: db.execute(queries.FORGET_STEP, (step,)))
+
+    async def apply(self, change: Change, progress: Progress) -> None:
+        if change.what != "index":
+            await self._write(_APPLY[change.what, change.kind == "missing"], change)
+        else:
+            await self._build(change, progress)
+
+    async def _build(self, change: Change, progress: Progress) -> None:
+        rows = await self.count(change.collection)
+        told = partial(progress, str(change))
+
+        def work(db: sqlite3.Connection) -> None:
+            if change.kind == "changed":
+                db.execute(f"DROP INDEX {change.name}")
+            steps = _ROW_STEPS + _FIELD_STEPS * len(self.fields_of(change.wanted))
+            with _Counted(db, rows, steps, told):
+                db.execute(change.wanted)
+
+        try:
+            await self._engine.write(work)
+        except Unwritable as error:
+            raise Conflict(f"{change} cannot be built: {error}") from error
+        told(rows, rows)
+
+    async def remove(self, change: Change) -> None:
+        statements = {
+            "collection": f"DROP TABLE {change.collection}",
+            "field": f"ALTER TABLE {change.collection} DROP COLUMN {change.name}",
+            "index": f"DROP INDEX {change.name}",
+        }
+        await self._write(lambda db: db.execute(statements[change.what]))
+
+    async def fill(self, fill: Fill, progress: Progress) -> None:
+        (lacking,) = await self._engine.read(
+            lambda db: db.execute(queries.count(fill.collection, fill.where)).fetchone()
+        )
+        done = 0
+        while filled := await self._write(_fill, fill):
+            done += filled
+            progress(f"filling {fill.collection}", min(done, lacking), lacking)
+
+    async def probe(self, rows: Sequence[ProbeRow]) -> str | None:
+        try:
+            await self._engine.write(partial(_probe, rows=rows))
+        except _Probed as probed:
+            return probed.refusal
+        except Unwritable as error:
+            raise StoreError(f"the database refused this: {error}") from error
+        raise AssertionError("a probe does not end without telling")
+
+    async def held(self) -> int:
+        (held,) = await self._engine.read(lambda db: db.execute(queries.HELD).fetchone())
+        return int(held)
+
+    async def drop(self) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            ours, there = [c.name for c in tables.COLLECTIONS], shape.live(db)
+            for name in reversed(ours):  # rows of a call before their call
+                if name in there:
+                    db.execute(f"DROP TABLE {name}")
+
+        await self._write(work)
+
+    def is_unique(self, index: Definition) -> bool:
+        return bool(index.startswith("CREATE UNIQUE"))
+
+    def fields_of(self, index: Definition) -> tuple[str, ...]:
+        inside = index.partition("(")[2].partition(")")[0]
+        return tuple(part.strip() for part in inside.split(","))
+
+    async def _write(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return await self._engine.write(lambda db: work(db, *arguments))
+        except Unwritable as error:
+            raise StoreError(f"the database refused this: {error}") from error
+
+
+def _create(db: sqlite3.Connection, wanted: Shape, steps: Sequence[SchemaStep]) -> None:
+    if db.execute(queries.HAS_SCHEMA).fetchone():
+        return  # another was faster
+    db.execute(f"PRAGMA application_id = {connection.APPLICATION_ID}")
+    for name, one in wanted.items():
+        db.execute(shape.create_table(name, one))
+        for index in one.indexes.values():
+            db.execute(index)
+    batches.insert(db, tables.SCHEMA, steps)
+
+
+def _create_table(db: sqlite3.Connection, change: Change) -> None:
+    db.execute(shape.create_table(change.collection, change.wanted))
+
+
+def _add_field(db: sqlite3.Connection, change: Change) -> None:
+    definition = change.wanted.replace(" NOT NULL", "", 1)
+    db.execute(f"ALTER TABLE {change.collection} ADD COLUMN {change.name} {definition}")
+
+
+def _restate(db: sqlite3.Connection, change: Change) -> None:
+    """Changes what rows must match, in place: not a row is written. SQLite's own way for it
+    (lang_altertable.html, section 7)."""
+    was = shape.live(db)[change.collection]
+    fields = {**was.fields, change.name: change.wanted} if change.what == "field" else was.fields
+    rules = was.rules if change.what == "field" else change.wanted
+    sql = shape.create_table(change.collection, CollectionShape(fields=fields, rules=rules))
+    (version,) = db.execute("PRAGMA schema_version").fetchone()
+    db.execute("PRAGMA writable_schema = ON")
+    db.execute(queries.RESTATE, (sql, change.collection))
+    db.execute(f"PRAGMA schema_version = {version + 1}")
+    db.execute("PRAGMA writable_schema = OFF")
+    found = [row for (row,) in db.execute(f"PRAGMA quick_check({change.collection})")]
+    if found != ["ok"]:
+        raise Conflict(f"{change} of {change.collection}: rows do not fit: {'; '.join(found[:3])}")
+
+
+_APPLY = {
+    ("collection", True): _create_table,
+    ("field", True): _add_field,
+    ("field", False): _restate,
+    ("rules", False): _restate,
+}
+
+
+class _Counted:
+    """Tells how many rows are done, about: by the steps of SQLite's machine, of so many a row."""
+
+    def __init__(
+        self, db: sqlite3.Connection, rows: int, steps: int, progress: Callable[[int, int], object]
+    ) -> None:
+        self._db, self._rows, self._steps, self._progress = db, rows, steps, progress
+        self._done = 0
+
+    def __enter__(self) -> None:
+        self._db.set_progress_handler(self._tick, _TICK)
+
+    def __exit__(self, *_: object) -> None:
+        self._db.set_progress_handler(None, 0)
+
+    def _tick(self) -> int:
+        self._done += _TICK
+        self._progress(min(self._done // self._steps, self._rows - 1), self._rows)
+        return 0
+
+
+def _fill(db: sqlite3.Connection, fill: Fill) -> int:
+    """One batch: how many rows were filled."""
+    collection = tables.BY_NAME[fill.collection]
+    fields = {field.name: field for field in collection.fields}
+
+    def decoded(name: str, value: Any) -> Any:
+        convert = decoder(fields[name]) if name in fields else None
+        return value if convert is None or value is None else convert(value)
+
+    def encoded(name: str, value: Any) -> Any:
+        convert = encoder(fields[name]) if name in fields else None
+        return value if convert is None or value is None else convert(value)
+
+    key, bounds = collection.key, []
+    for row in db.execute(queries.lacking(collection, fill), (_BATCH,)).fetchall():
+        read = zip(fill.reads, row[len(key) :], strict=True)
+        made = fill.change({name: decoded(name, value) for name, value in read})
+        bounds.append([*(encoded(n, made[n]) for n in fill.writes), *row[: len(key)]])
+    db.executemany(queries.fill(collection, fill.writes), bounds)
+    return len(bounds)
+
+
+class _Probed(Exception):
+    """Ends a probe's transaction, for it is never committed."""
+
+    def __init__(self, refusal: str | None) -> None:
+        self.refusal = refusal
+
+
+_WRONG = {"json": "{"}  # of every other kind: a BLOB, which no STRICT column takes
+
+
+def _probe(db: sqlite3.Connection, rows: Sequence[ProbeRow]) -> None:
+    for number, row in enumerate(rows, 1):
+        collection = tables.BY_NAME[row.collection]
+        values = CODECS[collection.name].encode(row.row)
+        for index, field in enumerate(collection.fields):
+            if field.name == row.spoiled:
+                values[index] = _WRONG.get(field.kind, b"")
+        try:
+            db.execute(queries.insert(collection), values)
+        except sqlite3.Error as error:
+            if number < len(rows):
+                raise
+            raise _Probed(str(error)) from error
+    raise _Probed(None)

@@ -1,0 +1,113 @@
+"""What a store is asked for of its own making: tables or collections, indexes, rules."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from callstore.schema.adoption.model import Adopted, Found, Problem, Raw
+from callstore.schema.model import SchemaStep
+from callstore.schema.shape import Change, Definition, Shape
+from callstore.schema.steps import Fill
+
+Progress = Callable[[str, int, int], object]
+"""Told what is done, how much of it, and of how much: about, for an engine may not know."""
+
+
+def untold(what: str, done: int, total: int) -> None:
+    """A Progress for nobody."""
+
+
+class ProbeRow(Struct, frozen=True, kw_only=True):
+    """A row to try; with `spoiled`, the value of that field is one that it must not have."""
+
+    collection: str
+    row: Any
+    spoiled: str | None = None
+
+
+class Adopting(Protocol):
+    """Taking over calls that something else wrote into collections of the document's names. What
+    is read is what is there, a batch at a time; each method raises as those of a Store do."""
+
+    async def live_calls(self) -> list[Raw]:
+        """The id, conversationId and createdAt of every call that says it is live."""
+
+    async def found(self, after: Any, limit: int) -> tuple[list[Found], Any]:
+        """Of the next `limit` calls by id those that have rows to take over, and where the next
+        ones begin (None: there are none). Five queries, by the document's indexes."""
+        ...
+
+    def strays(self) -> AsyncIterator[Problem]:
+        """Rows that belong to no call that `found` gives, and calls that it cannot give."""
+        ...
+
+    async def put(self, calls: Sequence[Adopted]) -> None:
+        """Writes calls over what was found, in one transaction. Conflict where rows do not fit."""
+
+    async def delete(self, collection: str, ids: Sequence[str]) -> None: ...
+
+    def in_the_way(self, index: Definition) -> bool:
+        """Whether an index would refuse or delete rows that callstore keeps."""
+        ...
+
+
+class Structure(Protocol):
+    """Each method raises as those of a Store do. Nothing but `create` makes what is not there."""
+
+    @property
+    def kind(self) -> str:
+        """Which of the shapes that steps keep is this store's: sqlite or mongodb."""
+        ...
+
+    @property
+    def rows_per_second(self) -> int:
+        """That an index build goes through, about."""
+        ...
+
+    @property
+    def adopting(self) -> Adopting | None:
+        """None where nothing else can have written."""
+        ...
+
+    async def live(self) -> Shape:
+        """What is there, a stranger's collections included."""
+
+    async def count(self, collection: str) -> int:
+        """Its rows; about, where an exact number costs a scan."""
+
+    async def applied(self) -> list[SchemaStep]:
+        """The steps that were applied, oldest first; empty for a new database."""
+
+    async def create(self, shape: Shape, steps: Sequence[SchemaStep]) -> None:
+        """Makes a new database of this shape, which has gone through these steps. Several may do it
+        at once."""
+
+    async def record(self, step: SchemaStep) -> None: ...
+    async def forget(self, step: int) -> None: ...
+
+    async def apply(self, change: Change, progress: Progress) -> None:
+        """Does what is missing or changed. A field that must not be null is, until it is changed:
+        there may be rows. Conflict where rows do not fit."""
+
+    async def remove(self, change: Change) -> None:
+        """Takes away what is unknown."""
+
+    async def fill(self, fill: Fill, progress: Progress) -> None:
+        """Fills rows a batch at a time, each in one transaction, until none lacks it."""
+
+    async def probe(self, rows: Sequence[ProbeRow]) -> str | None:
+        """Inserts the rows in a transaction that is rolled back. None: all were taken; else why the
+        last one was refused. StoreError where an earlier one was."""
+
+    async def held(self) -> int:
+        """How many calls are under a hold."""
+
+    async def drop(self) -> None:
+        """Everything that is callstore's."""
+
+    def is_unique(self, index: Definition) -> bool: ...
+
+    def fields_of(self, index: Definition) -> tuple[str, ...]:
+        """The fields of an index, in their order."""
+        ...

@@ -1,0 +1,278 @@
+"""Calls move between stores, whole and unchanged, in both directions."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.stores.test_schema_rules import said_and_recorded
+
+from callstore import Calls, copy_calls, errors, open_calls
+from callstore.copying import NAMES, _Sum
+from callstore.testing import FakeClock, user
+from callstore.testing.contract.quality import report_at
+from callstore.testing.contract.world import ANN, BOB, CAT, ROOM, check_sound
+
+Rows = dict[str, dict[Any, Any]]
+
+
+async def rows_of(url: str) -> Rows:
+    """Every row, as callstore reads it."""
+    found: Rows = {}
+    async with open_calls(url) as calls:
+        for name in NAMES:
+            rows, after = await calls._store.rows(name, None, 100_000)
+            assert after is None
+            found[name] = {row.id: row for row in rows}
+    return found
+
+
+async def fill(url: str, *, live: bool = False) -> None:
+    """Calls of every kind, with a row in every collection."""
+    clock = FakeClock()
+    async with open_calls(url, clock=clock) as calls:
+        await calls.seed(300)
+        call = await calls.start(ROOM, ANN, invite=[BOB, CAT])
+        await calls.join(call.id, BOB, device={"browser": "Firefox", "os": "Linux"})
+        await calls.set_router(call.id, rtp_capabilities={"codecs": [{"$ref": 1}, 2**40, 0.5]})
+        for second in range(0, 60, 5):
+            await calls.quality.report(call.id, BOB, report_at(clock(), 100 + second))
+            clock.advance(5)
+        await calls.hide(BOB, [call.id])
+        await calls._store.add_rows(said_and_recorded(await calls.get(call.id)))
+        if not live:
+            await calls.end(call.id)
+            await calls.sweep()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Callable[[str], str]:
+    return lambda name: f"sqlite:///{tmp_path}/{name}.db"
+
+
+async def test_there_and_back_every_row_is_what_it_was(
+    file: Callable[[str], str], new_mongo: str
+) -> None:
+    await fill(file("a"))
+    before = await rows_of(file("a"))
+    assert all(before[name] for name in NAMES)
+    there = await copy_calls(file("a"), new_mongo)
+    back = await copy_calls(new_mongo, file("b"))
+    assert there.verified
+    assert back.verified
+    assert there.collections == back.collections
+    assert before == await rows_of(new_mongo) == await rows_of(file("b"))
+    for url in (new_mongo, file("b")):
+        async with open_calls(url) as calls:
+            await check_sound(calls)
+            assert (await calls.schema.plan()).changes == []
+
+
+async def test_run_again_it_brings_what_has_changed(
+    file: Callable[[str], str], new_mongo: str
+) -> None:
+    await fill(file("a"))
+    await copy_calls(file("a"), new_mongo)
+    again = await copy_calls(file("a"), new_mongo)
+    assert {each.written for each in again.collections.values()} == {0}
+    async with open_calls(file("a")) as calls:
+        assert await calls.mark_seen(BOB, [i.call_session_id for i in (await _log(calls))]) >= 0
+        await calls.start(ROOM, ANN)
+        await calls.end((await calls.live_in(ROOM)).id)  # type: ignore[union-attr]
+    more = await copy_calls(file("a"), new_mongo)
+    assert more.verified
+    assert more.collections["CallSession"].written == 1
+    assert await rows_of(file("a")) == await rows_of(new_mongo)
+
+
+async def _log(calls: Calls) -> list[Any]:
+    return (await calls.log(BOB)).items
+
+
+async def test_what_was_erased_or_expired_meanwhile_goes(
+    file: Callable[[str], str], new_mongo: str
+) -> None:
+    await fill(file("a"))
+    await copy_calls(file("a"), new_mongo)
+    async with open_calls(file("a")) as calls:
+        rows, _ = await calls._store.rows("CallTranscription", None, 10)
+        await calls._store.delete_rows("CallTranscription", rows)
+    again = await copy_calls(file("a"), new_mongo)
+    assert again.verified
+    assert again.collections["CallTranscription"].deleted == 1
+
+
+async def test_live_calls_are_refused_unless_they_may_be_copied(
+    file: Callable[[str], str], new_mongo: str
+) -> None:
+    await fill(file("a"), live=True)
+    with pytest.raises(errors.Conflict, match="1 calls are live"):
+        await copy_calls(file("a"), new_mongo)
+    report = await copy_calls(file("a"), new_mongo, live=True)
+    assert (report.verified, report.passes) == (True, 2)
+    async with open_calls(new_mongo) as calls:  # it goes on there
+        call = await calls.live_in(ROOM)
+        assert call is not None
+        assert (await calls.join(call.id, user(77))).call.live_count == 3
+        assert not (await calls.end(call.id)).live
+        await check_sound(calls)
+
+
+async def test_with_live_it_brings_what_is_written_meanwhile(
+    file: Callable[[str], str], new_mongo: str
+) -> None:
+    await fill(file("a"), live=True)
+    async with open_calls(file("a")) as calls:
+        call = await calls.live_in(ROOM)
+        assert call is not None
+        told = 0
+
+        def progress(what: str, done: int, total: int) -> None:
+            nonlocal told
+            told += what == "CallEvent"
+
+        async def work() -> None:
+            for n in range(100, 130):
+                await calls.join(call.id, user(n))
+
+        report, _ = await asyncio.gather(
+            copy_calls(file("a"), new_mongo, live=True, progress=progress), work()
+        )
+    assert told > 1
+    if not report.verified:  # it was written to until the very end
+        report = await copy_calls(file("a"), new_mongo, live=True)
+    assert report.verified
+    assert await rows_of(file("a")) == await rows_of(new_mongo)
+
+
+async def test_a_database_with_calls_of_its_own_is_left_alone(
+    file: Callable[[str], str], new_mongo: str
+) -> None:
+    await fill(file("a"))
+    async with open_calls(new_mongo) as calls:
+        own = await calls.start(ROOM, ANN)
+    before = await rows_of(new_mongo)
+    with pytest.raises(errors.Conflict, match=f"calls of its own, {own.id}"):
+        await copy_calls(file("a"), new_mongo)
+    assert await rows_of(new_mongo) == before
+
+
+async def test_one_that_went_only_because_it_expired_is_no_stranger(
+    file: Callable[[str], str], new_mongo: str
+) -> None:
+    await fill(file("a"))
+    async with open_calls(file("a")) as calls:
+        rows, _ = await calls._store.rows("CallSession", None, 1000)
+        past = rows[0].ended_at - timedelta(days=1)
+        expired = msgspec.structs.replace(rows[0], expires_at=past)
+        await calls._store.put_rows("CallSession", [expired])
+        await copy_calls(file("a"), new_mongo)
+        await calls._store.delete_rows("CallSession", [expired])
+    report = await copy_calls(file("a"), new_mongo)
+    assert report.verified
+    assert report.collections["CallSession"].deleted == 1
+    assert report.collections["CallEvent"].deleted > 0
+
+
+async def test_a_store_is_not_copied_onto_itself(
+    file: Callable[[str], str], new_mongo: str
+) -> None:
+    await fill(file("a"))
+    for src, dst in (
+        (file("a"), file("a")),
+        (new_mongo, new_mongo.replace("127.0.0.1", "localhost")),
+    ):
+        with pytest.raises(errors.Invalid, match="/dst"):
+            await copy_calls(src, dst)
+
+
+async def test_a_source_that_is_not_there_is_not_made(
+    file: Callable[[str], str], tmp_path: Path
+) -> None:
+    with pytest.raises(errors.NotFound):
+        await copy_calls(file("typo"), file("b"))
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("at", ["CallParticipant", "CallEvent", "verifying CallSession"])
+@pytest.mark.parametrize("way", ["up", "down"])
+async def test_one_that_was_killed_goes_on(
+    file: Callable[[str], str], new_mongo: str, at: str, way: str
+) -> None:
+    async with open_calls(file("a")) as calls:
+        await calls.seed(700)
+    src, dst = file("a"), new_mongo
+    if way == "down":
+        await copy_calls(src, dst)
+        src, dst = dst, file("b")
+    await asyncio.to_thread(_killed, src, dst, at)
+    async with open_calls(dst, check_schema=False) as calls:
+        await calls._store.change_lease("copy", _ended)  # a minute has gone by
+    report = await copy_calls(src, dst)
+    assert report.verified
+    assert await rows_of(src) == await rows_of(dst)
+    async with open_calls(dst) as calls:
+        assert (await calls.doctor()).findings == []
+
+
+def _ended(lease: Any) -> Any:
+    return lease and msgspec.structs.replace(lease, holder=None)
+
+
+def _killed(src: str, dst: str, at: str) -> None:
+    code = (
+        "import asyncio, sys, callstore\n"
+        "told = lambda what, done, total: print(what, flush=True)\n"
+        "asyncio.run(callstore.copy_calls(*sys.argv[1:], progress=told))"
+    )
+    command = [sys.executable, "-c", code, src, dst]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.strip() == at:
+                process.kill()
+
+
+class Thing(msgspec.Struct):
+    id: str
+    number: float
+    more: Any
+
+
+THINGS = st.builds(
+    Thing,
+    id=st.text(max_size=3),
+    number=st.floats(allow_nan=False),
+    more=st.none() | st.dictionaries(st.text(max_size=2), st.integers(), max_size=3),
+)
+
+
+@given(st.lists(THINGS, max_size=5), st.randoms(use_true_random=False))
+def test_a_digest_does_not_depend_on_order(things: list[Thing], random: Any) -> None:
+    shuffled = [msgspec.structs.replace(thing) for thing in things]
+    for thing in shuffled:
+        if thing.more:
+            thing.more = dict(sorted(thing.more.items(), reverse=True))
+    random.shuffle(shuffled)
+    assert _digest(things) == _digest(shuffled)
+
+
+@given(st.lists(THINGS, min_size=1, max_size=5), st.text(min_size=4, max_size=5))
+def test_a_digest_tells_a_changed_row(things: list[Thing], other: str) -> None:
+    changed = [msgspec.structs.replace(things[0], id=other), *things[1:]]
+    assert _digest(things) != _digest(changed)
+    assert _digest(things) != _digest(things[1:])
+
+
+def _digest(things: list[Thing]) -> str:
+    summed = _Sum()
+    summed.add(things)
+    return summed.digest

@@ -1,0 +1,395 @@
+"""Each query of each store method by its engine's own account: indexes, no sort, and on MongoDB no
+more documents than it returns. What examines more stands in one table, with its bound."""
+
+import contextlib
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from pymongo import MongoClient, monitoring
+from tests.stores.test_query_plans import STRUCTURE, searched
+
+from callstore import Call, Calls, Guest, Page, errors, open_calls
+from callstore.calls.model import party_from_ref, replace
+from callstore.schema import tables
+from callstore.stores.protocol import Finding
+from callstore.stores.sqlite import connection
+from callstore.testing import FakeClock, chosen_id, conversation, user
+from callstore.testing.contract.quality import report_at
+from callstore.testing.mongod import LocalMongod
+
+Document = dict[str, Any]
+
+
+class Heard(monitoring.CommandListener):
+    """The queries that were sent while `listening`."""
+
+    def __init__(self) -> None:
+        self.listening = False
+        self.commands: list[Document] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if self.listening and event.command_name in QUERIES:
+            self.commands.append(dict(event.command))
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        pass
+
+
+QUERIES = ("find", "aggregate", "update", "delete", "findAndModify", "count", "distinct")
+heard = Heard()
+monitoring.register(heard)
+
+
+class World:
+    """A database with a past: many calls, live ones, and the ids of some of them."""
+
+    def __init__(self, url: str, calls: Calls, clock: FakeClock) -> None:
+        self.url = url
+        self.calls = calls
+        self.clock = clock
+
+    async def fill(self) -> None:
+        seeded = await self.calls.seed(3000)
+        self.room = seeded.busy_conversation
+        self.party = party_from_ref(seeded.busy_party)
+        page = await self.calls.history(self.room, limit=50)
+        self.ended = page.items[10]
+        self.deep = await self.nth(page, 20)
+        if places := getattr(self.calls._store, "_places", None):
+            places.clear()
+        self.spare = replace(bare(self.ended), id=chosen_id(77))
+        self.orphan = Finding(
+            problem="orphan",
+            collection="CallEvent",
+            id=chosen_id(78),
+            conversation_id=conversation(78),
+            detail="",
+        )
+        self.live = []
+        for n in range(1, 101):
+            call = await self.calls.start(conversation(n), user(n), invite=[user(n + 200)])
+            await self.calls.join(call.id, user(n + 200))
+            self.live.append(call)
+        for n in (1, 2):
+            await self.calls.quality.report(
+                self.live[n].id, user(n + 1), report_at(self.clock(), 100)
+            )
+
+    async def nth(self, page: Page[Any], pages: int) -> str:
+        cursor = page.next
+        for _ in range(pages):
+            cursor = (await self.calls.history(self.room, limit=50, cursor=cursor)).next
+        assert cursor is not None
+        return cursor
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(mongod: LocalMongod) -> AsyncIterator[World]:
+    with MongoClient[Document](mongod.url) as client:
+        client.drop_database("index_use")
+    async with _filled(f"{mongod.url}/index_use") as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def file(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """The same in SQLite, whose connections tell what they are asked."""
+    connect = connection._connect
+
+    def told(*arguments: Any) -> sqlite3.Connection:
+        db = connect(*arguments)
+        db.set_trace_callback(asked.hear)
+        return db
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection, "_connect", told)
+        async with _filled(f"sqlite:///{tmp_path_factory.mktemp('index')}/calls.db") as made:
+            yield made
+
+
+@contextlib.asynccontextmanager
+async def _filled(url: str) -> AsyncIterator[World]:
+    clock = FakeClock()
+    async with open_calls(url, clock=clock) as calls:
+        made = World(url, calls, clock)
+        await made.fill()
+        yield made
+
+
+class Asked:
+    """The statements that SQLite was asked while `listening`, values and all."""
+
+    STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
+
+    def __init__(self) -> None:
+        self.listening = False
+        self.statements: list[str] = []
+
+    def hear(self, statement: str) -> None:
+        if self.listening and self.STATEMENT.match(statement):
+            self.statements.append(statement)
+
+
+asked = Asked()
+
+
+@pytest.fixture(scope="module")
+def database(mongod: LocalMongod) -> Iterator[Any]:
+    with MongoClient[Document](mongod.url) as client:
+        yield client["index_use"]
+
+
+Work = Callable[[World], Awaitable[Any]]
+SINCE = timedelta(days=40)
+
+METHODS: dict[str, Work] = {
+    "start": lambda w: w.calls.start(conversation(900), user(900), invite=[user(901)]),
+    "start with a chosen id": lambda w: w.calls.start(
+        conversation(901), user(900), call_id=chosen_id(901)
+    ),
+    "join": lambda w: w.calls.join(w.live[5].id, user(950)),
+    "join by a guest": lambda w: w.calls.join(w.live[5].id, Guest(chosen_id(7))),
+    "connected": lambda w: w.calls.connected(w.live[6].id, user(7)),
+    "heartbeat": lambda w: w.calls.heartbeat(w.live[7].id, user(8)),
+    "set_media": lambda w: w.calls.set_media(w.live[8].id, user(9), audio=False),
+    "leave": lambda w: w.calls.leave(w.live[9].id, user(10)),
+    "end": lambda w: w.calls.end(w.live[10].id),
+    "report": lambda w: w.calls.quality.report(w.live[11].id, user(12), report_at(w.clock(), 100)),
+    "expire": lambda w: w.calls.expire(w.live[12].id),
+    "get": lambda w: w.calls.get(w.ended.id),
+    "live_in": lambda w: w.calls.live_in(conversation(20)),
+    "current": lambda w: w.calls.current(user(20)),
+    "history": lambda w: w.calls.history(w.room),
+    "history, deep": lambda w: w.calls.history(w.room, cursor=w.deep),
+    "history, since": lambda w: w.calls.history(w.room, since=w.ended.created_at - SINCE),
+    "history, until": lambda w: w.calls.history(w.room, until=w.ended.created_at),
+    "history, since, deep": lambda w: w.calls.history(
+        w.room, since=w.ended.created_at - 2 * SINCE, cursor=w.deep
+    ),
+    "history with a party": lambda w: w.calls.history(w.room, party=w.party),
+    "history with a party, deep": lambda w: w.calls.history(w.room, party=w.party, cursor=w.deep),
+    "history of an outcome": lambda w: w.calls.history(w.room, outcome="declined"),
+    "history by offset": lambda w: w.calls.history(w.room, offset=500),
+    "log": lambda w: w.calls.log(w.party),
+    "log, deep": lambda w: w.calls.log(w.party, cursor=w.deep),
+    "log of a type": lambda w: w.calls.log(w.party, type="audio"),
+    "log of what is unseen": lambda w: w.calls.log(w.party, unseen=True),
+    "log of a response": lambda w: w.calls.log(w.party, response="declined"),
+    "unseen": lambda w: w.calls.unseen(w.party),
+    "mark_seen": lambda w: w.calls.mark_seen(w.party, [w.ended.id]),
+    "mark_seen, all": lambda w: w.calls.mark_seen(w.party),
+    "hide": lambda w: w.calls.hide(w.party, [w.ended.id]),
+    "hide, all": lambda w: w.calls.hide(user(30)),
+    "timeline": lambda w: w.calls.timeline(w.ended.id),
+    "timeline, after": lambda w: w.calls.timeline(w.ended.id, after=2, limit=3),
+    "analyse": lambda w: w.calls.quality.analyse(w.live[1].id),
+    "analytics": lambda w: w.calls._store.analytics(w.live[1].id),
+    "overdue": lambda w: w.calls._store.overdue(w.clock(), w.clock()),
+    "due": lambda w: w.calls._store.due(w.clock(), w.clock(), w.clock()),
+    "unanalysed": lambda w: w.calls._store.unanalysed(),
+    "lease": lambda w: w.calls._store.change_lease("x", lambda _: None),
+    "copying: rows": lambda w: w.calls._store.rows("CallParticipant", None, 100),
+    "copying: rows that are there": lambda w: w.calls._store.rows_like("CallSession", [w.ended]),
+    "copying: rows written": lambda w: w.calls._store.put_rows("CallSession", [bare(w.ended)]),
+    "copying: rows deleted": lambda w: w.calls._store.delete_rows("CallSession", [w.spare]),
+    "an orphan deleted": lambda w: w.calls._store.delete_orphan(w.orphan),
+    "doctor": lambda w: w.calls.doctor(),
+}
+
+
+def bare(call: Call) -> Call:
+    return replace(call, participants=None)
+
+
+# What examines more than it returns, how many documents at most, and why.
+MORE = {
+    "history of an outcome": (1000, "filtered pages look at no more than 1,000"),
+    "log of a type": (1000, "the same"),
+    "log of a response": (1000, "the same"),
+    "history by offset": (521, "what it skips, and the page"),
+    "current": (1, "the call that the row is of"),
+    "analyse": (2, "samples are counted, too"),
+    "due": (300, "live rows, and their pulses"),
+    "overdue": (300, "the same"),
+    "unanalysed": (3, "the calls that go on, with samples"),
+}
+SORTS = {
+    "current": "the calls that a party is live in: a few",
+    "doctor": "a merge of what indexes give in order: nothing waits",
+}
+WHOLE = {"doctor", "copying: rows"}  # reads everything, by keys, in batches
+
+
+# What SQLite scans or sorts of an index that holds only what it is after.
+SCANNED = {  # beside what is read whole, by a key; k are the thousand rows read together
+    "overdue": "the live calls",
+    "due": "the live calls",
+    "unanalysed": "the calls with samples that no analysis has seen",
+}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("store", ["mongodb", "sqlite"])
+async def test_a_method_uses_indexes_for_what_it_returns(
+    request: pytest.FixtureRequest, world: World, file: World, database: Any, store: str, name: str
+) -> None:
+    if store == "mongodb":
+        await explain_on_mongodb(world, database, name)
+    else:
+        await explain_on_sqlite(file, name)
+
+
+async def explain_on_mongodb(world: World, database: Any, name: str) -> None:
+    heard.commands.clear()
+    heard.listening = True
+    await METHODS[name](world)
+    heard.listening = False
+    assert heard.commands
+    for command in heard.commands:
+        told = explained(database, command)
+        assert "COLLSCAN" not in told.stages, command
+        assert name in SORTS or not told.stages & {"SORT", "SORT_MERGE"}, command
+        if name not in WHOLE:
+            most, _ = MORE.get(name, (told.returned + 1, ""))
+            assert told.examined <= max(most, told.returned + 1), (told, command)
+            assert told.keys <= max(most, 4 * (told.examined + told.returned) + 20), (told, command)
+        if name in ("get", "live_in", "history"):
+            assert told.examined <= 121
+
+
+async def explain_on_sqlite(file: World, name: str) -> None:
+    asked.statements.clear()
+    asked.listening = True
+    await METHODS[name](file)
+    asked.listening = False
+    assert asked.statements
+    with contextlib.closing(sqlite3.connect(file.url.removeprefix("sqlite:///"))) as db:
+        for statement in dict.fromkeys(asked.statements):
+            lines = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
+            costly = [each for each in lines if not searched(each) and not STRUCTURE.match(each)]
+            if name in WHOLE:
+                costly = [line for line in costly if " USING " not in line and line != "SCAN k"]
+            assert name in SCANNED or not costly, (costly, statement)
+
+
+class Told:
+    """What an explanation comes to."""
+
+    def __init__(self) -> None:
+        self.stages: set[str] = set()
+        self.indexes: set[str] = set()
+        self.examined = self.keys = self.returned = 0
+
+    def __repr__(self) -> str:
+        return f"{self.stages} {self.indexes} {self.examined} {self.keys} {self.returned}"
+
+
+# What of a command belongs to its transaction and its connection.
+ASIDE = {
+    *("lsid", "txnNumber", "autocommit", "startTransaction", "readConcern", "writeConcern"),
+    *("$clusterTime", "$db", "$readPreference", "maxTimeMS"),
+}
+
+
+def explained(database: Any, command: Document) -> Told:
+    asked = {name: value for name, value in command.items() if name not in ASIDE}
+    if "updates" in asked:
+        asked["updates"] = list(asked["updates"])[:1]
+    if "deletes" in asked:
+        asked["deletes"] = list(asked["deletes"])[:1]
+    answer = database.command({"explain": asked, "verbosity": "executionStats"})
+    told = Told()
+    _walk(answer, told)
+    return told
+
+
+def _walk(node: Any, told: Told) -> None:
+    if isinstance(node, list):
+        for each in node:
+            _walk(each, told)
+    elif isinstance(node, dict):
+        if "executionStats" in node:
+            stats = node["executionStats"]
+            told.examined += stats["totalDocsExamined"]
+            told.keys += stats["totalKeysExamined"]
+            told.returned += stats["nReturned"]
+        if "$lookup" in node:
+            told.indexes.update(node.get("indexesUsed", ()))
+            told.keys += node.get("totalKeysExamined", 0)
+            if node.get("collectionScans"):
+                told.stages.add("COLLSCAN")
+        if isinstance(node.get("stage"), str):
+            told.stages.add(node["stage"])
+        if "indexName" in node:
+            told.indexes.add(node["indexName"])
+        for name, value in node.items():
+            if name not in ("rejectedPlans", "command", "allPlansExecution"):
+                _walk(value, told)
+
+
+# Of a call, by its id, or of a conversation, or of a party's log.
+HOT = [
+    name
+    for name in METHODS
+    if name not in {"current", "overdue", "due", "unanalysed", *WHOLE}
+    and not name.startswith("copying")
+]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", HOT)
+async def test_a_query_says_which_shard_it_is_for(
+    world: World, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a cluster, once the call's conversation has been looked up."""
+    monkeypatch.setattr(world.calls._store._engine, "sharded", True)  # type: ignore[attr-defined]
+    for _ in range(2):  # the first may make what the second looks up
+        with contextlib.suppress(errors.Conflict):
+            await METHODS[name](world)
+    heard.commands.clear()
+    heard.listening = True
+    with contextlib.suppress(errors.Conflict):
+        await METHODS[name](world)
+    heard.listening = False
+    for command in heard.commands:
+        name = command[next(iter(command))]
+        (collection,) = (c for c in tables.COLLECTIONS if c.name == name)
+        shards = ({"conversationId"}, {"party"}) if collection.of_call else (set(collection.shard),)
+        for where in filters(command):
+            assert any(shard <= named(where) for shard in shards), command
+
+
+def filters(command: Document) -> list[Document]:
+    if "pipeline" in command:
+        return [command["pipeline"][0]["$match"]]
+    statements: list[Document] = command.get("updates") or command.get("deletes") or []
+    return [each["q"] for each in statements] or [command["filter"]]
+
+
+def named(where: Document) -> set[str]:
+    """The fields that a filter speaks of."""
+    return set(where).union(*(named(each) for each in where.get("$and", ())))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_every_index_is_used_or_forbids_or_expires(world: World, database: Any) -> None:
+    used: set[str] = set()
+    for work in METHODS.values():
+        heard.commands.clear()
+        heard.listening = True
+        with contextlib.suppress(errors.Conflict):
+            await work(world)
+        heard.listening = False
+        used = used.union(*(explained(database, command).indexes for command in heard.commands))
+    for collection in tables.COLLECTIONS:
+        for index in collection.mongo_indexes:
+            assert index.name in used or index.unique or index.ttl, index.name

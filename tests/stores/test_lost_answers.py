@@ -1,0 +1,149 @@
+"""Commands whose answers are lost, or that the server fails: each is done once, or not at all."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo import MongoClient
+
+from callstore import Call, Calls, errors, open_calls
+from callstore.testing.contract.quality import report_at
+from callstore.testing.contract.races import at_once, kinds
+from callstore.testing.contract.world import ANN, BOB, ROOM, check_sound, told
+from callstore.testing.data import conversation, user
+
+Document = dict[str, Any]
+Failing = Callable[..., Any]
+
+
+@pytest.fixture
+async def calls(new_mongo: str) -> AsyncIterator[Calls]:
+    async with open_calls(new_mongo) as opened:
+        yield opened
+        await check_sound(opened)
+
+
+@pytest.fixture
+def failing(client: MongoClient[Document]) -> Failing:
+    """The server fails the next `times` of a command, in a way that `data` says."""
+
+    @contextmanager
+    def failing(command: str, times: int = 1, **data: Any) -> Iterator[None]:
+        how = {"failCommands": [command], "appName": "callstore", **data}
+        point = {"configureFailPoint": "failCommand", "mode": {"times": times}, "data": how}
+        client.admin.command(point)
+        try:
+            yield
+        finally:
+            client.admin.command({**point, "mode": "off"})
+
+    return failing
+
+
+DONE_BUT_NOT_SAID: Document = {
+    "writeConcernError": {"code": 91, "errmsg": "shutting down", "errorLabels": []}
+}
+CUT_OFF: Document = {"closeConnection": True}
+ABORTED: Document = {"errorCode": 251, "errorLabels": ["TransientTransactionError"]}
+CONFLICT: Document = {"errorCode": 112, "errorLabels": ["TransientTransactionError"]}
+NOT_PRIMARY: Document = {"errorCode": 10107, "errorLabels": ["TransientTransactionError"]}
+STEPPING_DOWN: Document = {"errorCode": 189}
+
+
+@pytest.mark.parametrize("times", [1, 2, 5])
+@pytest.mark.parametrize(
+    "how",
+    [DONE_BUT_NOT_SAID, CUT_OFF, ABORTED, NOT_PRIMARY, STEPPING_DOWN],
+    ids=["done but not said", "cut off", "aborted", "not primary", "stepping down"],
+)
+async def test_what_a_commit_is_not_told_of_is_done_once(
+    calls: Calls, failing: Failing, how: Document, times: int
+) -> None:
+    call = await calls.start(ROOM, ANN, invite=[BOB])
+    with failing("commitTransaction", times, **how):
+        results = await at_once(
+            [
+                calls.join(call.id, BOB),
+                *(calls.join(call.id, user(n)) for n in range(10, 30)),
+                *(calls.start(conversation(n), ANN) for n in range(10, 30)),
+            ]
+        )
+    assert kinds(results) == {"Joined": 21, "Call": 20}
+    after = await calls.get(call.id)
+    assert (after.live_count, after.joined_count) == (22, 22)
+    types = await told(calls, call.id)
+    assert types.count("participant.joined") == 22
+    for result in results:
+        if isinstance(result, Call):
+            assert await told(calls, result.id) == ["call.started", "participant.joined"]
+
+
+async def test_reports_whose_commit_is_not_told_of_are_kept_once(
+    calls: Calls, failing: Failing
+) -> None:
+    """They write no session row and no event that a second attempt would stumble over."""
+    call = await calls.start(ROOM, ANN)
+    with failing("commitTransaction", 2, **DONE_BUT_NOT_SAID):
+        await calls.quality.report(call.id, ANN, report_at(datetime.now(UTC), 100))
+    assert len(await calls._store.samples(call.id)) == 1
+
+
+@pytest.mark.parametrize(
+    "how", [CUT_OFF, NOT_PRIMARY, CONFLICT], ids=["cut", "primary", "conflict"]
+)
+@pytest.mark.parametrize("command", ["find", "insert", "update"])
+async def test_what_fails_on_the_way_is_done_again(
+    calls: Calls, failing: Failing, command: str, how: Document
+) -> None:
+    call = await calls.start(ROOM, ANN, invite=[BOB])
+    with failing(command, 3, **how):
+        joined = await calls.join(call.id, BOB)
+    assert joined.call.live_count == 2
+    assert (await told(calls, call.id)).count("call.answered") == 1
+
+
+async def test_a_commit_without_an_answer_says_that_its_outcome_is_unknown(
+    new_mongo: str, failing: Failing
+) -> None:
+    async with open_calls(new_mongo, settings={"command_deadline": 1}) as calls:
+        call = await calls.start(ROOM, ANN, invite=[BOB])
+        with (
+            failing("commitTransaction", 1000, **CUT_OFF),
+            pytest.raises(errors.StoreUnavailable) as refusal,
+        ):
+            await calls.join(call.id, BOB)
+        assert refusal.value.outcome_unknown
+    async with open_calls(new_mongo) as calls:  # asked again, it is told what became of it
+        joined = await calls.join(call.id, BOB)
+        assert joined.call.live_count == 2
+        assert (await told(calls, call.id)).count("participant.joined") == 2
+
+
+async def test_one_who_gave_up_and_asks_again_is_told_what_was_committed(
+    calls: Calls, failing: Failing
+) -> None:
+    call = await calls.start(ROOM, ANN, invite=[BOB])
+    with failing("commitTransaction", 1, blockConnection=True, blockTimeMS=300):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(calls.join(call.id, BOB), 0.1)
+        joined = await calls.join(call.id, BOB)
+    assert (joined.call.live_count, joined.call.version) == (2, call.version + 1)
+    assert (await told(calls, call.id)).count("call.answered") == 1
+
+
+async def test_a_row_that_a_validator_rejects_harms_no_other(
+    new_mongo: str, client: MongoClient[Document]
+) -> None:
+    async with open_calls(new_mongo) as calls:
+        made = [await calls.start(conversation(n), ANN) for n in range(1, 51)]
+        database = client.get_database(new_mongo.rpartition("/")[2])
+        only = {"$nor": [{"callSessionId": ObjectId(made[7].id), "type": "participant.joined"}]}
+        database.command({"collMod": "CallEvent", "validator": only})
+        results = await at_once(calls.join(call.id, BOB) for call in made)
+        assert kinds(results) == {"Joined": 49, "StoreError": 1}
+        assert isinstance(results[7], errors.StoreError)
+        assert (await calls.get(made[7].id)).live_count == 1

@@ -1,0 +1,154 @@
+"""Reaching a MongoDB: what cannot be used is refused with what to do about it."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient, monitoring
+
+from callstore import errors, open_calls
+from callstore.testing import conversation, user
+from callstore.testing.mongod import LocalMongod, local_mongod
+
+SECRET = "s3cret-w0rd"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mongodb:",
+        "mongodb://",
+        "mongodb://[",
+        "mongodb://h:p:q/x",
+        "mongodb://localhost:99999/x",
+        f"mongodb://me:{SECRET}@localhost:port/x",
+        f"mongodb://me:{SECRET}/@localhost/x",
+        "mongodb://localhost/a.b",
+        "mongodb://localhost/a b",
+        "mongodb://localhost/$a",
+        "mongodb://localhost/" + "a" * 64,
+        "mongodb://localhost/x?w=nobody&readPreference=sometimes",
+        "mongodb://localhost/x?tls=perhaps",
+        "mongodb+srv://",
+    ],
+)
+async def test_a_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(errors.Invalid, match="/store: ") as refusal:
+        async with open_calls(url):
+            pass
+    assert SECRET not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "host", ["mongodb://{}127.0.0.1:1", "mongodb://{}no.invalid", "mongodb+srv://{}no.invalid"]
+)
+async def test_where_nobody_answers(host: str) -> None:
+    url = host.format(f"me:{SECRET}@") + "/x"
+    began = time.monotonic()
+    with pytest.raises(errors.StoreUnavailable, match="cannot be reached") as refusal:
+        async with open_calls(url, settings={"command_deadline": 1}):
+            pass
+    assert SECRET not in str(refusal.value)
+    assert time.monotonic() - began < 10
+
+
+async def test_wrong_credentials(mongod: LocalMongod) -> None:
+    url = mongod.url.replace("//", f"//me:{SECRET}@") + "/x"
+    with pytest.raises(errors.StoreUnavailable, match="credentials") as refusal:
+        async with open_calls(url):
+            pass
+    assert SECRET not in str(refusal.value)
+
+
+@pytest.fixture
+def standalone(mongod: LocalMongod, tmp_path: Path) -> Iterator[str]:
+    """A mongod that is no replica set."""
+    from callstore.testing.mongod import _binary, _free_ports
+
+    (port,) = _free_ports(1)
+    folder = tmp_path / "alone"
+    folder.mkdir()
+    command = [_binary(tmp_path), "--port", str(port), "--bind_ip", "127.0.0.1"]
+    command += ["--dbpath", str(folder), "--logpath", str(folder / "log"), "--nounixsocket"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield f"mongodb://127.0.0.1:{port}/x"
+        finally:
+            process.kill()
+
+
+async def test_a_standalone_is_told_how_to_become_a_replica_set(standalone: str) -> None:
+    with pytest.raises(errors.StoreUnavailable, match=r"--replSet.*rs\.initiate\(\)"):
+        async with open_calls(standalone, settings={"command_deadline": 30}):
+            pass
+
+
+async def test_without_a_name_the_database_is_callstore(
+    mongod: LocalMongod, client: MongoClient[Any]
+) -> None:
+    client.drop_database("callstore")
+    async with open_calls(mongod.url) as calls:
+        call = await calls.start(conversation(1), user(1))
+    assert str(client["callstore"]["CallSession"].find_one()["_id"]) == call.id  # type: ignore[index]
+    client.drop_database("callstore")
+
+
+class Started(monitoring.CommandListener):
+    def __init__(self) -> None:
+        self.events: list[monitoring.CommandStartedEvent] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        self.events.append(event)
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        pass
+
+
+started = Started()
+monitoring.register(started)
+
+
+@pytest.fixture(scope="module")
+def two() -> Iterator[LocalMongod]:
+    with local_mongod(2) as running:
+        yield running
+
+
+@pytest.mark.parametrize("options", ["w=1", "w=0", "journal=false", "readConcernLevel=local"])
+async def test_every_write_is_the_majoritys_whatever_the_url_says(
+    mongod: LocalMongod, new_mongo: str, options: str
+) -> None:
+    async with open_calls(f"{new_mongo}?{options}") as calls:
+        started.events.clear()
+        call = await calls.start(conversation(1), user(1), invite=[user(2)])
+        await calls.mark_seen(user(2), [call.id])
+        concerns = [
+            event.command["writeConcern"]
+            for event in started.events
+            if event.command_name == "commitTransaction"
+        ]
+    assert concerns == [{"w": "majority"}] * 2
+
+
+async def test_history_and_log_may_come_from_a_secondary(two: LocalMongod) -> None:
+    async with open_calls(f"{two.url}/x?readPreference=secondary") as calls:
+        call = await calls.start(conversation(1), user(1))
+        primary = two.url.removeprefix("mongodb://").split(",")[two.primary()]
+        started.events.clear()
+        await calls.history(conversation(1))
+        await calls.log(user(1))
+        asked = {f"{event.connection_id[0]}:{event.connection_id[1]}" for event in started.events}
+        assert primary not in asked
+        started.events.clear()
+        await calls.get(call.id)
+        await calls.live_in(conversation(1))
+        await calls.current(user(1))
+        await calls.timeline(call.id)
+        asked = {f"{event.connection_id[0]}:{event.connection_id[1]}" for event in started.events}
+        assert asked == {primary}

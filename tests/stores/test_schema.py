@@ -1,0 +1,227 @@
+"""Databases that go up and down, are planned, verified, refused; on every store."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.stores import database
+from tests.stores.migrating import NEWEST, ended, killed_at, schema_of
+
+from callstore import Calls, errors, open_calls
+from callstore.schema.report import SchemaReport
+from callstore.schema.shape import changes
+from callstore.schema.steps import HISTORY
+from callstore.schema.tables import COLLECTIONS
+from callstore.stores.mongo import shape as mongo_shape
+from callstore.stores.sqlite import shape as sqlite_shape
+from callstore.testing.contract.world import ANN, BOB, ROOM, check_sound
+
+DECLARED = {"sqlite": sqlite_shape.declared, "mongodb": mongo_shape.declared}
+
+
+async def filled(url: str, count: int = 30) -> None:
+    async with open_calls(url) as calls:
+        await calls.seed(count)
+        call = await calls.start(ROOM, ANN, invite=[BOB])
+        await calls.join(call.id, BOB)
+
+
+async def at_step(url: str, to: int) -> None:
+    async with open_calls(url, check_schema=False) as calls:
+        await calls.schema.up(to=to)
+
+
+async def live_shape(calls: Calls) -> Any:
+    return await calls._store.structure.live()
+
+
+@pytest.mark.parametrize("store", DECLARED)
+def test_the_newest_step_leads_to_what_is_declared(store: str) -> None:
+    """If this fails while a step is being made: python scripts/freeze.py"""
+    assert HISTORY.shape_at(store, HISTORY.current) == DECLARED[store]()
+
+
+class TestUp:
+    async def test_a_new_database_equals_one_that_went_through_every_step(
+        self, new_url: str, tmp_path: Path
+    ) -> None:
+        async with open_calls(new_url, check_schema=False) as calls:
+            for step in range(1, HISTORY.current + 1):
+                report = await calls.schema.up(to=step)
+                assert (report.version, len(report.applied)) == (step, step)
+            assert changes(await live_shape(calls), HISTORY.shape_at(_kind(new_url), 99)) == []
+            assert (await calls.schema.plan()).changes == []
+        await filled(new_url)
+
+    async def test_an_older_one_is_refused_with_what_to_do_and_keeps_its_rows_on_the_way(
+        self, new_url: str
+    ) -> None:
+        await filled(new_url)
+        async with open_calls(new_url, check_schema=False) as calls:
+            await calls.schema.down(to=1)
+        before = database.rows(new_url)
+        with pytest.raises(errors.SchemaMismatch, match="schema up"):
+            async with open_calls(new_url):
+                pass
+        async with open_calls(new_url, settings={"auto_migrate": True}) as calls:
+            await check_sound(calls)
+        after = database.rows(new_url)
+        assert {name: after[name] for name in before} == before
+
+    async def test_it_tells_which_indexes_it_built(self, new_url: str) -> None:
+        await filled(new_url)
+        database.drop_index(new_url, "CallSession", "CallSession_history")
+        told: list[tuple[str, int, int]] = []
+        async with open_calls(new_url, check_schema=False) as calls:
+            planned = (await calls.schema.plan()).changes
+            assert [(p.action, p.name, p.rows) for p in planned] == [
+                ("make", "CallSession_history", 31)
+            ]
+            assert planned[0].seconds is not None
+            report = await calls.schema.up(progress=lambda *each: told.append(each))
+        assert [(b.index, b.rows) for b in report.built] == [("CallSession_history", 31)]
+        assert told[-1] == ("index CallSession_history", 31, 31)
+        assert report.pending == []
+
+    async def test_what_it_does_not_know_it_leaves(self, new_url: str) -> None:
+        await filled(new_url)
+        database.add_index(new_url, "CallSession", "of_the_host", "type")
+        async with open_calls(new_url) as calls:
+            for report in (await calls.schema.plan(), await calls.schema.up()):
+                assert report.pending == []
+            planned = (await calls.schema.plan()).changes
+        assert [(p.action, p.name, p.detail) for p in planned] == [("leave", "of_the_host", "type")]
+
+    @pytest.mark.parametrize("to", [-1, 1, HISTORY.current + 1])
+    async def test_it_leads_nowhere_but_up(self, new_url: str, to: int) -> None:
+        async with open_calls(new_url) as calls:
+            with pytest.raises(errors.Invalid, match="/to"):
+                await calls.schema.up(to=to)
+
+    async def test_of_two_at_once_one_works(self, new_url: str) -> None:
+        await filled(new_url)
+        async with (
+            open_calls(new_url, check_schema=False) as one,
+            open_calls(new_url, check_schema=False) as two,
+        ):
+            results = await asyncio.gather(
+                schema_of(one).up(), schema_of(two).up(), return_exceptions=True
+            )
+            assert {type(result) for result in results} <= {errors.Busy, SchemaReport}
+            assert (await schema_of(one).up()).pending == []
+
+
+class TestDown:
+    async def test_up_down_up_gives_equal_rows_and_indexes(self, new_url: str) -> None:
+        await filled(new_url)
+        async with open_calls(new_url, check_schema=False) as calls:
+            schema = schema_of(calls)
+            seen = []
+            for way in ("up", "down", "up"):
+                done = schema.up() if way == "up" else schema.down(to=NEWEST, yes=True)
+                report = await done
+                assert report.version == NEWEST + 2 * (way == "up")
+                seen.append((database.rows(new_url), await live_shape(calls)))
+            assert seen[0] == seen[2]
+            assert all(row["note"] for row in seen[0][0]["CallSession"])
+            assert changes(seen[1][1], HISTORY.shape_at(_kind(new_url), NEWEST)) == []
+            await schema.down(to=NEWEST, yes=True)
+        async with open_calls(new_url) as calls:
+            await check_sound(calls)
+
+    async def test_rows_that_would_be_lost_are_named(self, new_url: str) -> None:
+        await filled(new_url)
+        before = database.rows(new_url)
+        async with open_calls(new_url, check_schema=False) as calls:
+            with pytest.raises(errors.Conflict, match=r"CallSession \(31 rows\).*--yes"):
+                await calls.schema.down(to=0)
+            assert database.rows(new_url) == before
+            assert (await calls.schema.down(to=0, yes=True)).version == 0
+        assert database.rows(new_url) == {}
+        await filled(new_url)
+
+    async def test_nothing_goes_under_a_hold(self, new_url: str) -> None:
+        await filled(new_url)
+        database.hold(new_url)
+        async with open_calls(new_url, check_schema=False) as calls:
+            for to in (0, 1):
+                with pytest.raises(errors.Held):
+                    await calls.schema.down(to=to, yes=True)
+            assert (await calls.schema.status()).version == HISTORY.current
+
+    async def test_rows_that_do_not_fit_stop_it(self, new_url: str) -> None:
+        """An adopted call has an event that schema 1 does not know."""
+        await filled(new_url)
+        if new_url.startswith("sqlite"):
+            with database.sqlite_file(new_url) as db:
+                db.execute("UPDATE CallEvent SET type = 'call.adopted' WHERE seq = 1")
+        else:
+            with database.mongo_database(new_url) as db:
+                db["CallEvent"].update_many({"seq": 1}, {"$set": {"type": "call.adopted"}})
+        async with open_calls(new_url, check_schema=False) as calls:
+            with pytest.raises(errors.Conflict, match=r"CallEvent.*do not fit"):
+                await calls.schema.down(to=1)
+            assert (await calls.schema.status()).version == HISTORY.current
+        async with open_calls(new_url) as calls:
+            await calls.start(ROOM[:-1] + "5", ANN)
+
+    async def test_a_later_database_is_taken_back_by_later_code(self, new_url: str) -> None:
+        await filled(new_url)
+        async with open_calls(new_url) as calls:
+            await schema_of(calls).up(to=NEWEST + 1)
+        async with open_calls(new_url) as calls:  # which may still use it
+            with pytest.raises(errors.SchemaMismatch, match="newer code"):
+                await calls.schema.down(to=1)
+            await schema_of(calls).up()
+        with pytest.raises(errors.SchemaMismatch, match="newer callstore"):
+            async with open_calls(new_url):
+                pass
+
+
+class TestVerify:
+    async def test_all_that_must_be_refused_is(self, new_url: str) -> None:
+        await filled(new_url)
+        before = database.rows(new_url)
+        async with open_calls(new_url) as calls:
+            probes = (await calls.schema.verify()).probes
+        assert [probe for probe in probes if not probe.ok] == []
+        names = {(probe.collection, probe.name) for probe in probes}
+        for collection in COLLECTIONS:
+            for rule in collection.rules:
+                assert (collection.name, rule.name) in names
+            for index in collection.indexes:
+                assert not index.unique or (collection.name, f"{index.name}, twice") in names
+        assert database.rows(new_url) == before
+
+    async def test_what_is_taken_that_must_not_be_is_told(self, new_url: str) -> None:
+        await filled(new_url)
+        database.drop_index(new_url, "CallSession", "CallSession_oneLive")
+        async with open_calls(new_url, check_schema=False) as calls:
+            probes = (await calls.schema.verify()).probes
+        assert [(p.name, p.detail) for p in probes if not p.ok] == [
+            ("CallSession_oneLive, twice", "it was taken")
+        ]
+
+
+@pytest.mark.parametrize("batches", [1, 2, 3, 5])
+async def test_an_up_that_is_killed_at_any_batch_goes_on(new_url: str, batches: int) -> None:
+    await filled(new_url, 5000)
+    killed_at("filling", batches, new_url)
+    async with open_calls(new_url, check_schema=False) as calls:
+        lease = calls._store.change_lease
+        await lease("schema", lambda old: old and ended(old))  # a minute has gone by
+        schema = schema_of(calls)
+        assert (await schema.status()).version == NEWEST
+        told: list[tuple[str, int, int]] = []
+        report = await schema.up(progress=lambda *each: told.append(each))
+        assert (report.version, report.pending) == (NEWEST + 2, [])
+        (_, _, left), *_ = [each for each in told if each[0].startswith("filling")] or [("", 0, 0)]
+        assert left <= 4001  # what was filled is not filled again
+    found = database.rows(new_url)["CallSession"]
+    assert len(found) == 5001
+    assert {row["note"][:5] for row in found} == {"audio", "video"}
+
+
+def _kind(url: str) -> str:
+    return url.partition(":")[0]
