@@ -157,9 +157,11 @@ class Schema:
         if not status.version:
             steps = [step.applied(self._clock()) for step in self._history.steps[: asked.to]]
             await self._structure.create(self._shape(asked.to), steps)
-        else:
+        elif status.version < asked.to or await migration.short_of(self._shape(asked.to)):
+            # Not where nothing is left to do: several processes may make a new database at once.
             async with migration.alone(self._new_id()):
-                for step in self._history.steps[status.version : asked.to]:
+                done = (await self.status()).version  # another may have migrated until just now
+                for step in self._history.steps[done : asked.to]:
                     await migration.up(step)
                 await migration.reach(self._shape(asked.to))
         return await self._told(migration)
@@ -170,6 +172,8 @@ class Schema:
             raise Invalid.field("/to", f"what something else wrote is taken over as {current}")
         adoption = self._adoption(progress)
         async with migration.alone(self._new_id()):
+            if not (await self.status()).foreign:  # another took it over until just now
+                return await self._told(migration)
             report = await adoption.survey()
             await adoption.run(
                 report, Choices(close_older=asked.close_older, drop_orphans=asked.drop_orphans)
@@ -202,7 +206,8 @@ class Schema:
                 await self._structure.drop()
             else:
                 async with migration.alone(self._new_id()):
-                    for step in steps:
+                    left = (await self.status()).version
+                    for step in self._history.steps[asked.to : left][::-1]:
                         await migration.down(step)
         return await self._told(migration)
 

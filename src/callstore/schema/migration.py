@@ -62,13 +62,16 @@ class Migration:
 
     async def reach(self, wanted: Shape) -> None:
         """Makes what is missing of the shape, and changes what differs."""
-        for change in changes(await self._structure.live(), wanted):
-            if change.kind == "unknown":
-                continue
+        for change in await self.short_of(wanted):
             began = time.monotonic()
             await self._structure.apply(change, self._progress)
             if change.what == "index":
                 await self._note(change, time.monotonic() - began)
+
+    async def short_of(self, wanted: Shape) -> list[Change]:
+        """What is missing of the shape, and what differs."""
+        found = changes(await self._structure.live(), wanted)
+        return [change for change in found if change.kind != "unknown"]
 
     async def _note(self, change: Change, seconds: float) -> None:
         rows = await self._structure.count(change.collection)

@@ -66,7 +66,7 @@ class MongoStructure:
             await self._create(name, from_json(one.rules))
             if models := [_model(*index) for index in one.indexes.items()]:
                 await self._doing(self._db[name].create_indexes(models))
-        for step in steps:
+        for step in reversed(steps):  # whoever looks meanwhile sees none of them, or the last
             await self.record(step)
 
     async def _create(self, name: str, validator: Document) -> None:
