@@ -8,22 +8,20 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from callstore.calls.model import Row, replace
-from callstore.errors import Conflict, Invalid, NotFound
+from callstore.errors import Conflict, Invalid, SchemaMismatch
 from callstore.ids import id_maker
 from callstore.opening import opened_store
 from callstore.schema import tables
 from callstore.schema.model import Lease
 from callstore.settings import load_settings
-from callstore.stores import leases
+from callstore.stores.holding import holding
 from callstore.stores.protocol import Store
 from callstore.stores.structure import Progress, untold
 
@@ -65,45 +63,49 @@ async def copy_calls(
     for those that have expired, which go), and while another copies to it. NotFound where `src` is
     no database. `progress` is told the collection, how many of its rows are done, and of how many.
     """
-    _check_there(src)
-    settings = load_settings(None)
-    cut_off = replace(settings, auto_migrate=True)  # one that was has not all indexes yet
-    opened = partial(opened_store, clock=_now, new_id=id_maker())
-    async with (
-        opened(src, settings) as source,
-        opened(dst, cut_off) as target,
-        _alone(source, target),
-    ):
-        return await _Copy(source, target, progress).run(live=live)
+    async with _opened("/src", src, may_make=False) as source:
+        await _check_still(source, live=live)
+        # One that was cut off has not all indexes yet.
+        async with _opened("/dst", dst, may_finish=True) as target, _alone(source, target):
+            return await _Copy(source, target, progress).run(live=live)
+
+
+@asynccontextmanager
+async def _opened(argument: str, url: str, **may: bool) -> AsyncIterator[Store]:
+    """Neither database is migrated on the way: Invalid and SchemaMismatch say which it is about."""
+    settings = replace(load_settings(None), auto_migrate=False)
+    async with AsyncExitStack() as stack:
+        try:
+            opening = opened_store(url, settings, clock=_now, new_id=id_maker(), **may)
+            store = await stack.enter_async_context(opening)
+        except Invalid as error:
+            raise Invalid.field(argument, error.errors[0][1]) from None
+        except SchemaMismatch as error:
+            raise SchemaMismatch(f"{argument[1:]}: {error}") from None
+        yield store
+
+
+async def _check_still(source: Store, *, live: bool) -> None:
+    going_on = 0 if live else await source.structure.count("CallSession", {"live": True})
+    if going_on:
+        raise Conflict(f"{going_on} calls are live: end them, or copy with live (--live)")
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _check_there(src: object) -> None:
-    """A name with a typo must not become a new, empty database."""
-    if not isinstance(src, str):
-        raise Invalid.field("/src", "must be a URL such as sqlite:///calls.db")
-    if src.startswith("sqlite:///") and not Path(src.removeprefix("sqlite:///")).exists():
-        raise NotFound("database", src)
-
-
 @asynccontextmanager
 async def _alone(source: Store, target: Store) -> AsyncIterator[None]:
     """No other copies to the target, and it is not the source under another name."""
     holder = secrets.token_hex(12)
-    taking = leases.take(LEASE, holder, _now())
-    if await target.change_lease(LEASE, taking) is None:
-        raise Conflict("another copy to this database is on its way, or died within a minute")
-    try:
+    refusal = Conflict("another copy to this database is on its way, or died within a minute")
+    async with holding(target, LEASE, holder, _now, refusal=refusal):
         seen: list[Lease | None] = []
         await source.change_lease(LEASE, seen.append)
         if seen[-1] and seen[-1].holder == holder:
             raise Invalid.field("/dst", "is the database that is copied from")
         yield
-    finally:
-        await target.change_lease(LEASE, leases.release(holder))
 
 
 class _Sum:
@@ -124,6 +126,12 @@ class _Sum:
         return f"{self._sum % 2**256:064x}"
 
 
+class _Named(NamedTuple):
+    """Stands for a row that is asked for."""
+
+    id: str
+
+
 class _Copy:
     def __init__(self, source: Store, target: Store, progress: Progress) -> None:
         self._source = source
@@ -133,49 +141,68 @@ class _Copy:
         self._deleted = dict.fromkeys(NAMES, 0)
 
     async def run(self, *, live: bool) -> CopyReport:
-        await self._check(live=live)
+        await self._check()
         passes = 0
-        async with self._target.bulk_load():
+        async with self._target.bulk_load(self._progress):
             moved = 1
             while moved and passes < (PASSES if live else 1):
-                moved = sum([await self._bring(name) for name in NAMES])
+                moved = sum([await self._bring(name, live=live) for name in NAMES])
                 passes += 1
+        source = {name: await self._summed(self._source, name) for name in NAMES}
+        collections: dict[str, Copied] = {}
         for name in reversed(NAMES):  # rows of a call before their call
-            await self._drop_strangers(name)
-        collections = {name: await self._verified(name) for name in NAMES}
+            collections[name] = await self._verified(name, source[name])
         return CopyReport(
-            collections=collections,
+            collections={name: collections[name] for name in NAMES},
             verified=all(copied.same for copied in collections.values()),
             passes=passes,
         )
 
-    async def _check(self, *, live: bool) -> None:
-        going_on = 0
-        async for calls in _walk(self._source, tables.CALL.name):
-            going_on += sum(call.live for call in calls)
-        if going_on and not live:
-            raise Conflict(f"{going_on} calls are live: end them, or copy with live (--live)")
+    async def _check(self) -> None:
         now = _now()
         async for calls in _walk(self._target, tables.CALL.name):
             for call in await _absent(self._source, tables.CALL.name, calls):
                 if call.expires_at is None or call.expires_at > now:
                     raise Conflict(f"the target has calls of its own, {call.id} among them")
 
-    async def _bring(self, name: str) -> int:
+    async def _bring(self, name: str, *, live: bool) -> int:
         """Writes what the target lacks, and reads on meanwhile; how many rows."""
         total, done, written = await self._source.structure.count(name), 0, 0
         writing: asyncio.Task[int] | None = None
-        fresh = not await self._target.structure.count(name)
+        there, _ = await self._target.rows(name, None, 1)
+        last: list[Any] = []  # a live call takes the place of one that has ended since
         async for rows in _walk(self._source, name):
             if writing is not None:
                 written += await writing
-            writing = asyncio.create_task(self._put(name, rows, fresh=fresh))
             done += len(rows)
+            going_on = [row for row in rows if row.live] if name == tables.CALL.name else []
+            ended = [row for row in rows if not row.live] if going_on else rows
+            if live and tables.BY_NAME[name].of_call:
+                ended = await self._of_known_calls(ended)
+            writing = asyncio.create_task(self._put(name, ended, fresh=not there))
+            last += going_on
             self._progress(name, done, max(total, done))
         if writing is not None:
             written += await writing
+        for first in range(0, len(last), BATCH):
+            written += await self._put_live(name, last[first : first + BATCH])
         self._written[name] += written
         return written
+
+    async def _of_known_calls(self, rows: list[Any]) -> list[Any]:
+        """Those of calls that have begun since are brought by the next pass."""
+        calls = [_Named(id) for id in {row.call_session_id for row in rows}]
+        known = await self._target.rows_like(tables.CALL.name, calls)
+        return [row for row in rows if row.call_session_id in known]
+
+    async def _put_live(self, name: str, rows: list[Any]) -> int:
+        """As they are by now; where one has given way to another meanwhile the next pass does."""
+        now = [*(await self._source.rows_like(name, rows)).values()]
+        ended, live = ([row for row in now if row.live is each] for each in (False, True))
+        try:
+            return sum([await self._put(name, some, fresh=False) for some in (ended, live)])
+        except Conflict:
+            return len(rows)
 
     async def _put(self, name: str, rows: list[Any], *, fresh: bool) -> int:
         if fresh:  # inserting costs a fraction
@@ -187,9 +214,11 @@ class _Copy:
             await self._target.put_rows(name, lacking)
         return len(lacking)
 
-    async def _verified(self, name: str) -> Copied:
-        source = await self._summed(self._source, name)
+    async def _verified(self, name: str, source: _Sum) -> Copied:
         target = await self._summed(self._target, name)
+        if target.digest != source.digest:
+            await self._drop_strangers(name)
+            target = await self._summed(self._target, name)
         return Copied(
             rows=target.rows,
             written=self._written[name],
@@ -207,9 +236,6 @@ class _Copy:
 
     async def _drop_strangers(self, name: str) -> None:
         """What has gone from the source since it was copied: erased, expired."""
-        counts = [await store.structure.count(name) for store in (self._source, self._target)]
-        if counts[0] == counts[1]:
-            return  # all that the source has is here
         async for rows in _walk(self._target, name):
             if strange := await _absent(self._source, name, rows):
                 await self._target.delete_rows(name, strange)

@@ -1,6 +1,7 @@
 """`open_calls`: the one place that picks a store and puts the parts together."""
 
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from typing import Any
 
 from callstore.calls.describe import Describe
 from callstore.calls.facade import Calls
-from callstore.errors import Invalid, SchemaMismatch
+from callstore.errors import Invalid, NotFound, SchemaMismatch
 from callstore.ids import id_maker
 from callstore.quality.live import Report, decide_report
 from callstore.schema.facade import Schema
@@ -75,12 +76,16 @@ async def opened_store(
     new_id: Callable[[], str],
     *,
     check_schema: bool = True,
+    may_make: bool = True,
+    may_finish: bool = False,
 ) -> AsyncIterator[Store]:
-    """The store at a URL, at this code's schema."""
-    opened = _open_store(url, settings)
+    """The store at a URL, at this code's schema. NotFound where there is none yet, unless it may be
+    made. Indexes that a bulk load has left out are missing, unless it may finish them."""
+    opened = _open_store(url, settings, may_make=may_make)
     try:
         if check_schema:
-            await _prepare(opened, settings, clock, new_id)
+            schema = Schema(opened, clock=clock, new_id=new_id, settings=settings)
+            await _prepare(schema, settings, url, may_make=may_make, may_finish=may_finish)
         opened.ready()
         yield opened
     finally:
@@ -95,15 +100,18 @@ def _working(clock: Callable[[], datetime]) -> Callable[[], datetime]:
     return clock
 
 
-def _open_store(url: object, settings: Settings) -> Store:
+def _open_store(url: object, settings: Settings, *, may_make: bool) -> Store:
     if not isinstance(url, str) or "\0" in url:
         raise Invalid.field("/store", "must be a URL such as sqlite:///calls.db")
     scheme, colon, rest = url.partition(":")
+    scheme = scheme.lower()
     named = rest.startswith("///") and rest not in ("///", "///:memory:")
     if url == "memory:" or (scheme == "sqlite" and named):
         from callstore.stores.sqlite.store import SqliteStore
 
         path = None if url == "memory:" else Path(rest[3:])
+        if path is not None and not may_make and not path.exists():
+            raise NotFound("database", url)
         return SqliteStore(path, patience=settings.command_deadline)
     if scheme in ("mongodb", "mongodb+srv"):
         from callstore.stores.mongo.store import MongoStore
@@ -122,20 +130,19 @@ def _open_store(url: object, settings: Settings) -> Store:
 
 
 async def _prepare(
-    store: Store,
-    settings: Settings,
-    clock: Callable[[], datetime],
-    new_id: Callable[[], str],
+    schema: Schema, settings: Settings, url: object, *, may_make: bool, may_finish: bool
 ) -> None:
     """Brings a new database to the schema; refuses one that is not at it."""
-    schema = Schema(store, clock=clock, new_id=new_id, settings=settings)
     status = await schema.status()
+    if not (status.version or status.foreign or may_make):
+        raise NotFound("database", re.sub("//[^/]*@", "//", str(url)))  # no password
     if status.foreign and not settings.auto_migrate:
         raise SchemaMismatch(
             f"something else wrote {', '.join(status.foreign)} of this database: `callstore schema"
             " plan` tells what taking it over would do, `callstore schema up` does it"
         )
-    if status.version and status.pending and not settings.auto_migrate:
+    may_finish = may_finish and status.version == status.code
+    if status.version and status.pending and not (settings.auto_migrate or may_finish):
         raise SchemaMismatch(
             f"the database is at schema {status.version}, this code at {status.code}, and lacks"
             f" {', '.join(status.pending)}: run `callstore schema up`, unless one runs already or"

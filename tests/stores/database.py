@@ -21,7 +21,7 @@ def sqlite_file(url: str) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def mongo_database(url: str) -> Iterator[Any]:
-    with MongoClient[dict[str, Any]](url) as client:
+    with MongoClient[dict[str, Any]](url, datetime_conversion="DATETIME_AUTO") as client:
         yield client.get_default_database()
 
 

@@ -11,9 +11,12 @@ from msgspec.structs import replace
 
 from callstore import Calls, Settings, open_calls
 from callstore.ids import id_maker
+from callstore.schema.declaration import Collection, Field, Index
 from callstore.schema.facade import Schema
-from callstore.schema.shape import CollectionShape
 from callstore.schema.steps import HISTORY, Fill, History, Made, Step
+from callstore.schema.tables import CALL
+from callstore.stores.mongo import shape as mongo
+from callstore.stores.sqlite import shape as sqlite
 
 NEWEST = HISTORY.current
 NOTE = Fill(
@@ -25,46 +28,39 @@ NOTE = Fill(
 )
 
 
+def _calls(*, coming: bool) -> Collection:
+    """Calls that have one more field, or soon have."""
+    note = Field(name="note", attribute="note", kind="text", nullable=coming, coming=coming)
+    index = Index(name="CallSession_note", fields=("note", "id"), serves="calls by their note")
+    return replace(CALL, fields=(*CALL.fields, note), indexes=(*CALL.indexes, index))
+
+
 def _made(step: int) -> Made:
     if step <= NEWEST:
         return HISTORY.made(step)
-    sqlite = HISTORY.shape_at("sqlite", NEWEST)["CallSession"]
-    mongo = HISTORY.shape_at("mongodb", NEWEST)["CallSession"]
-    note = "TEXT" if step == NEWEST + 1 else "TEXT NOT NULL"
-    index = "CREATE INDEX CallSession_note ON CallSession (note, id)"
-    must = {"bsonType": "object", "required": ["note"]}
-    rules = {"$and": [*mongo.rules["$and"], {"$jsonSchema": must}]}
-    made = {
-        "sqlite": replace(
-            sqlite,
-            fields={**sqlite.fields, "note": note},
-            indexes={**sqlite.indexes, "CallSession_note": index},
-        ),
-        "mongodb": CollectionShape(
-            rules=mongo.rules if step == NEWEST + 1 else rules,
-            indexes={**mongo.indexes, "CallSession_note": {"key": [["note", 1], ["_id", 1]]}},
-        ),
-    }
-    return {store: {"CallSession": shape} for store, shape in made.items()}
+    calls = _calls(coming=step == NEWEST + 1)
+    shapes = {"sqlite": sqlite.shape_of(calls), "mongodb": mongo.shape_of(calls)}
+    return {store: {"CallSession": shape} for store, shape in shapes.items()}
 
 
 LONGER = History(
     steps=(
         *HISTORY.steps,
         Step(id=NEWEST + 1, name="calls have a note", oldest_code=NEWEST, fills=(NOTE,)),
-        Step(id=NEWEST + 2, name="they must have it", oldest_code=NEWEST + 1),
+        # Of those too that older code has made meanwhile.
+        Step(id=NEWEST + 2, name="they must have it", oldest_code=NEWEST + 1, fills=(NOTE,)),
     ),
     made=_made,
 )
 
 
-def schema_of(calls: Calls) -> Schema:
+def schema_of(calls: Calls, history: History = LONGER) -> Schema:
     return Schema(
         calls._store,
         clock=lambda: datetime.now(UTC),
         new_id=id_maker(),
         settings=Settings(),
-        history=LONGER,
+        history=history,
     )
 
 

@@ -1,15 +1,19 @@
 """What stands in the way of taking a database over: told, and dealt with as it is said."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
-from bson import ObjectId
+from bson import DatetimeMS, ObjectId
+from pymongo import monitoring
 from tests.stores import database
 from tests.stores.adopting import (
     ANN,
     BOB,
     CAT,
+    DAN,
     ROOM,
     a_history,
     plan,
@@ -21,6 +25,8 @@ from tests.stores.adopting import prisma as prisma
 from tests.stores.prisma import BEGUN, Prisma
 
 from callstore import User, errors, open_calls
+
+FAR = DatetimeMS(2**50)  # past what Python's dates can be
 
 
 def several_live(prisma: Prisma) -> Any:
@@ -148,6 +154,14 @@ IMPOSSIBLE = {
         spoil("CallSession", endedAt=BEGUN - timedelta(days=1)),
         "/endedAt",
     ),
+    "a time that no one has": (spoil("CallSession", endedAt=FAR), "/endedAt"),
+    "a call as text": (spoil("CallParticipant", callSessionId=str(ObjectId())), "callSessionId"),
+    "a list of calls": (spoil("CallParticipant", callSessionId=[ObjectId()]), "callSessionId"),
+    "an object for a call": (spoil("CallParticipant", callSessionId={"a": 1}), "callSessionId"),
+    "no text in a language": (
+        spoil("CallTranscription", translations={"fr": 7}),
+        "/translations",
+    ),
     "a user and a guest": (spoil("CallParticipant", anonymousUserId=CAT), "a user and a guest"),
     "left before joined": (
         spoil("CallParticipant", leftAt=BEGUN - timedelta(days=1)),
@@ -186,3 +200,167 @@ async def test_every_wrong_field_of_a_row_is_named(new_mongo: str, db: Any) -> N
     assert (of_text.id, of_text.detail) == ("text", "_id is no ObjectId")
     for field in ("conversationId", "mode", "status", "type", "initiatorId"):
         assert f"/{field}: " in wrong.detail
+
+
+async def test_a_row_that_tells_no_time_is_named(new_mongo: str, db: Any) -> None:
+    made = a_history(Prisma(db))
+    caption = db["CallTranscription"].find_one_and_delete({})
+    del caption["createdAt"], caption["timestamp"]
+    db["CallTranscription"].insert_one({**caption, "_id": ObjectId("f" * 24)})
+    await refused(new_mongo, "CallTranscription f{24}: /createdAt")
+    db["CallTranscription"].delete_many({})
+    call = db["CallSession"].find_one({"_id": made["alone"]})
+    db["CallSession"].insert_one({**call, "_id": ObjectId("0" * 24)})
+    await refused(new_mongo, "CallSession 0{24}: /id: must not be 24 zeros")
+
+
+async def refused(url: str, said: str) -> None:
+    """What stands in the way is in the plan, and nothing is changed."""
+    before, shape = database.rows(url, but=()), await live_shape(url)
+    report = (await plan(url)).adoption
+    assert report is not None
+    assert report.troubles == {"impossible": 1}
+    with pytest.raises(errors.Conflict, match=said):
+        await up(url, close_older=True, drop_orphans=True)
+    assert (database.rows(url, but=()), await live_shape(url)) == (before, shape)
+
+
+async def live_shape(url: str) -> Any:
+    async with open_calls(url, check_schema=False) as calls:
+        return await calls._store.structure.live()
+
+
+UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
+    "a view": ({"viewOn": "CallSession"}, "is view"),
+    "capped": ({"capped": True, "size": 10_000}, "is capped"),
+    "a time series": ({"timeseries": {"timeField": "at"}}, "is timeseries"),
+    "a collation": ({"collation": {"locale": "de"}}, "has a collation"),
+}
+
+
+@pytest.mark.parametrize("collection", ["CallParticipant", "CallEvent"])
+@pytest.mark.parametrize("what", UNUSABLE)
+async def test_a_collection_that_nothing_can_be_kept_in_is_named(
+    new_mongo: str, what: str, collection: str
+) -> None:
+    options, said = UNUSABLE[what]
+    with database.mongo_database(new_mongo) as db:
+        Prisma(db).create_call(ROOM, ANN)
+        db[collection].drop()
+        db.create_collection(collection, **options)
+    await refused(new_mongo, f"{collection}: {said}")
+
+
+@pytest.mark.parametrize("collection", ["CallEvent", "CallLease", "CallSchema", "CallLogEntry"])
+async def test_a_collection_of_the_hosts_with_a_name_of_callstores_is_named(
+    new_mongo: str, db: Any, collection: str
+) -> None:
+    a_history(Prisma(db))
+    made = db[collection].insert_one({"callSessionId": ObjectId(), "note": "the host's"})
+    await refused(new_mongo, f"{collection} {made.inserted_id}: is of callstore's name")
+
+
+class TestWhatAHostHas:
+    """That is in nobody's way, or goes."""
+
+    async def test_numbers_as_a_shell_writes_them(self, new_mongo: str, prisma: Prisma) -> None:
+        made = a_history(prisma)
+        recordings = prisma.db["CallRecording"]
+        recordings.update_one({"_id": made["recording"]}, {"$set": {"duration": 60.0}})
+        await up(new_mongo)
+        (row,) = database.rows(new_mongo)["CallRecording"]
+        assert (row["duration"], type(row["duration"])) == (60, int)
+
+    async def test_fields_of_callstores_names(self, new_mongo: str, prisma: Prisma) -> None:
+        a_history(prisma)
+        prisma.db["CallSession"].update_many({}, {"$set": {"version": 3}})
+        prisma.db["CallParticipant"].update_many({}, {"$set": {"conversationId": "theirs"}})
+        await up(new_mongo)
+        async with open_calls(new_mongo) as calls:
+            await sound(calls, new_mongo)
+
+    async def test_a_validator(self, new_mongo: str, prisma: Prisma) -> None:
+        a_history(prisma)
+        theirs = {"$jsonSchema": {"properties": {"version": {"bsonType": "string"}}}}
+        prisma.db.command({"collMod": "CallSession", "validator": theirs})
+        await up(new_mongo)
+        async with open_calls(new_mongo) as calls:
+            assert (await calls.schema.plan()).pending == []
+
+    async def test_indexes_that_are_callstores_own_or_refuse_languages(
+        self, new_mongo: str, prisma: Prisma
+    ) -> None:
+        a_history(prisma)
+        key = [("conversationId", 1), ("callSessionId", 1), ("_id", 1)]
+        prisma.db["CallParticipant"].create_index(key, name="mine")
+        prisma.db["CallTranscription"].create_index([("text", "text")], name="words")
+        report = await up(new_mongo)
+        assert report.adoption is not None
+        assert {"CallParticipant mine", "CallTranscription words"} <= {*report.adoption.indexes}
+        async with open_calls(new_mongo) as calls:
+            assert all(probe.ok for probe in (await calls.schema.verify()).probes)
+
+    async def test_conversations_as_text(self, new_mongo: str, prisma: Prisma) -> None:
+        for room in (ROOM, str(ROOM), str(ROOM).upper()):
+            prisma.create_call(room, ANN)
+            prisma.later(60)
+        report = (await plan(new_mongo)).adoption
+        assert report is not None
+        assert report.troubles == {"several_live": 2}
+        await up(new_mongo, close_older=True)
+        async with open_calls(new_mongo) as calls:
+            await sound(calls, new_mongo)
+
+    async def test_json_that_looks_like_a_reference(self, new_mongo: str, prisma: Prisma) -> None:
+        made = a_history(prisma)
+        capabilities = {"codecs": {"$ref": "a", "$id": 1, "more": {"at": 2**53}}}
+        prisma._update("CallSession", made["live"], {"rtpCapabilities": capabilities})
+        await up(new_mongo)
+        async with open_calls(new_mongo) as calls:
+            call = await calls.get(str(made["live"]))
+        assert call.rtp_capabilities == capabilities
+        assert msgspec.json.decode(msgspec.json.encode(call))["rtpCapabilities"] == capabilities
+
+
+async def test_rows_past_their_time_are_counted(new_mongo: str, prisma: Prisma) -> None:
+    call = prisma.create_call(ROOM, ANN)
+    prisma.end_call(call, ANN)
+    prisma._update("CallSession", call, {"endedAt": prisma.now + timedelta(days=1)})
+    report = (await plan(new_mongo)).adoption
+    assert report is not None
+    assert report.expired == {}
+    ago = datetime.now(UTC) - timedelta(days=200)
+    for fields in ({"createdAt": ago}, {"startedAt": None}, {"endedAt": ago}):
+        prisma._update("CallSession", call, fields)
+    report = (await plan(new_mongo)).adoption
+    assert report is not None
+    assert report.expired["CallSession"] == 1
+
+
+class Meanwhile(monitoring.CommandListener):
+    """Somebody else's work, done when a batch of calls has been read and is about to be written."""
+
+    work: Callable[[], object] | None = None
+
+    def started(self, event: Any) -> None:
+        if self.work is not None and event.command.get("update") == "CallSession":
+            work, self.work = self.work, None
+            work()
+
+    def succeeded(self, event: Any) -> None: ...
+    def failed(self, event: Any) -> None: ...
+
+
+meanwhile = Meanwhile()
+monitoring.register(meanwhile)
+
+
+async def test_what_its_writer_changes_meanwhile_is_not_undone(new_mongo: str, db: Any) -> None:
+    prisma = Prisma(db)
+    made = a_history(prisma)
+    meanwhile.work = lambda: prisma.end_call(made["live"], DAN)
+    await up(new_mongo)
+    assert meanwhile.work is None
+    async with open_calls(new_mongo) as calls:
+        assert (await calls.get(str(made["live"]))).status == "ended"
+        await sound(calls, new_mongo)

@@ -11,8 +11,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.stores import database
+from tests.stores.prisma import Prisma, make
 from tests.stores.test_schema_rules import said_and_recorded
 
 from callstore import Calls, copy_calls, errors, open_calls
@@ -185,7 +188,8 @@ async def test_one_that_went_only_because_it_expired_is_no_stranger(
 async def test_a_store_is_not_copied_onto_itself(
     file: Callable[[str], str], new_mongo: str
 ) -> None:
-    await fill(file("a"))
+    for url in (file("a"), new_mongo):
+        await fill(url)
     for src, dst in (
         (file("a"), file("a")),
         (new_mongo, new_mongo.replace("127.0.0.1", "localhost")),
@@ -195,10 +199,12 @@ async def test_a_store_is_not_copied_onto_itself(
 
 
 async def test_a_source_that_is_not_there_is_not_made(
-    file: Callable[[str], str], tmp_path: Path
+    file: Callable[[str], str], new_mongo: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(errors.NotFound):
-        await copy_calls(file("typo"), file("b"))
+    for src in (file("typo"), "memory:", new_mongo):
+        with pytest.raises(errors.NotFound):
+            await copy_calls(src, file("b"))
+    assert database.rows(new_mongo, but=()) == {}
     assert os.listdir(tmp_path) == []
 
 
@@ -276,3 +282,40 @@ def _digest(things: list[Thing]) -> str:
     summed = _Sum()
     summed.add(things)
     return summed.digest
+
+
+async def test_a_database_that_another_wrote_is_not_copied_to(
+    file: Callable[[str], str], new_mongo: str
+) -> None:
+    await fill(file("a"))
+    with database.mongo_database(new_mongo) as db:
+        make(db)
+        Prisma(db).create_call(ObjectId(), ObjectId())
+    before = database.rows(new_mongo, but=())
+    with pytest.raises(errors.SchemaMismatch, match="dst: something else wrote"):
+        await copy_calls(file("a"), new_mongo)
+    assert database.rows(new_mongo, but=()) == before
+
+
+async def test_a_wrong_url_is_named(file: Callable[[str], str]) -> None:
+    await fill(file("a"))
+    for src, dst, name in (("ftp://a", file("b"), "/src"), (file("a"), "ftp://a", "/dst")):
+        with pytest.raises(errors.Invalid, match=name):
+            await copy_calls(src, dst)
+
+
+async def test_a_live_call_takes_the_place_of_one_that_has_ended_since(
+    file: Callable[[str], str], new_url: str
+) -> None:
+    """Whatever the order of their ids."""
+    src = file("a")
+    async with open_calls(src) as calls:
+        old = await calls.start(ROOM, ANN, call_id="f" * 24)
+        await copy_calls(src, new_url, live=True)
+        await calls.end(old.id)
+        new = await calls.start(ROOM, ANN, call_id="a" * 24)
+        assert (await copy_calls(src, new_url, live=True)).verified
+    async with open_calls(new_url) as calls:
+        live = await calls.live_in(ROOM)
+        assert live is not None
+        assert live.id == new.id

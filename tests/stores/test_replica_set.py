@@ -42,7 +42,6 @@ class Load:
     def __init__(self, calls: Calls, callers: int) -> None:
         self.calls = calls
         self.acknowledged: list[tuple[str, str, Any]] = []  # call, command, whose
-        self.unknown: set[tuple[str, str]] = set()
         self.refusals: list[BaseException] = []
         self.times: list[float] = []  # of acknowledgements
         self._tasks = [asyncio.create_task(self._caller(n)) for n in range(callers)]
@@ -67,8 +66,6 @@ class Load:
             await work
         except errors.StoreError as error:
             self.refusals.append(error)
-            if getattr(error, "outcome_unknown", False):
-                self.unknown.add((call, command))
             return False
         self.acknowledged.append((call, command, party))
         self.times.append(time.monotonic())

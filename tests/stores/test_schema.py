@@ -11,7 +11,7 @@ from tests.stores.migrating import NEWEST, ended, killed_at, schema_of
 from callstore import Calls, errors, open_calls
 from callstore.schema.report import SchemaReport
 from callstore.schema.shape import changes
-from callstore.schema.steps import HISTORY
+from callstore.schema.steps import HISTORY, History, Step
 from callstore.schema.tables import COLLECTIONS
 from callstore.stores.mongo import shape as mongo_shape
 from callstore.stores.sqlite import shape as sqlite_shape
@@ -83,6 +83,27 @@ class TestUp:
         assert [(b.index, b.rows) for b in report.built] == [("CallSession_history", 31)]
         assert told[-1] == ("index CallSession_history", 31, 31)
         assert report.pending == []
+
+    async def test_what_a_step_takes_away_is_planned(self, new_url: str) -> None:
+        await filled(new_url)
+        fewer = History(
+            steps=(*HISTORY.steps, Step(id=NEWEST + 1, name="no recordings", oldest_code=1)),
+            made=lambda step: (
+                HISTORY.made(step)
+                if step <= NEWEST
+                else {"sqlite": {"CallRecording": None}, "mongodb": {"CallRecording": None}}
+            ),
+        )
+        async with open_calls(new_url) as calls:
+            schema = schema_of(calls, fewer)
+            (planned,) = (await schema.plan()).changes
+            assert (planned.action, planned.what, planned.collection) == (
+                "remove",
+                "collection",
+                "CallRecording",
+            )
+            await schema.up()
+            assert "CallRecording" not in await live_shape(calls)
 
     async def test_what_it_does_not_know_it_leaves(self, new_url: str) -> None:
         await filled(new_url)
@@ -170,10 +191,15 @@ class TestDown:
         await filled(new_url)
         async with open_calls(new_url) as calls:
             await schema_of(calls).up(to=NEWEST + 1)
+            made = await live_shape(calls)
         async with open_calls(new_url) as calls:  # which may still use it
             with pytest.raises(errors.SchemaMismatch, match="newer code"):
                 await calls.schema.down(to=1)
+            await calls.start(ROOM[:-1] + "5", ANN)  # and knows no note
+            assert (await calls.schema.up()).pending == []
+            assert await live_shape(calls) == made
             await schema_of(calls).up()
+        assert all(row["note"] for row in database.rows(new_url)["CallSession"])
         with pytest.raises(errors.SchemaMismatch, match="newer callstore"):
             async with open_calls(new_url):
                 pass

@@ -72,7 +72,7 @@ ADVICE = {
     "busy": "try again",
     "call_not_found": "`callstore calls list` shows a conversation's calls",
     "forbidden": "without --by it is done as the host",
-    "store_unavailable": "look at --store, its folder and its disk",
+    "store_unavailable": "look at --store: a file's folder and disk, a replica set's members",
 }
 
 

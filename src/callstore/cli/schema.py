@@ -65,10 +65,10 @@ def down(app: App, to: int, yes: bool, by: str | None) -> None:
 def verify(app: App) -> None:
     """Try whether unique indexes and rules refuse what they must; nothing stays."""
     report = _answer(app, lambda calls, _: calls.schema.verify())
-    taken = sum(not probe.ok for probe in report.probes)
-    if taken:
+    failed = sum(not probe.ok for probe in report.probes)
+    if failed:
         raise Failed(
-            "schema_mismatch", f"{taken} of {len(report.probes)} probes failed; run schema plan"
+            "schema_mismatch", f"{failed} of {len(report.probes)} probes failed; run schema plan"
         )
 
 

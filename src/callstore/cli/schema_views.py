@@ -23,19 +23,27 @@ def _state(report: SchemaReport) -> RenderableType:
         return f"{report.version}, ahead of this code"
     if report.foreign:
         return "written by something else: callstore schema up takes it over"
-    behind = report.pending or any(c.action != "leave" for c in report.changes)
-    return f"{report.version}, {'behind: callstore schema up' if behind else 'up to date'}"
+    return f"{report.version}, {'behind: callstore schema up' if report.behind else 'up to date'}"
 
 
 def _taken(found: AdoptionReport) -> Grid:
-    grid = Grid("taken over", "rows>", "of them changed", flowing=("of them changed",))
+    note = "rows past their time are deleted within days; settings say how long they are kept"
+    grid = Grid(
+        "taken over",
+        "rows>",
+        "past their time>",
+        "of them changed",
+        flowing=("of them changed",),
+        note=note if found.expired else None,
+    )
     for name, rows in found.rows.items():
         changed = [
             f"{field.partition('.')[2]} {count:,}"
             for field, count in found.changes.items()
             if field.startswith(f"{name}.")
         ]
-        grid.add_row(name, f"{rows:,}", ", ".join(changed) or NOTHING)
+        expired = f"{found.expired[name]:,}" if name in found.expired else NOTHING
+        grid.add_row(name, f"{rows:,}", expired, ", ".join(changed) or NOTHING)
     return grid
 
 

@@ -30,6 +30,7 @@ class Field(Struct, frozen=True, kw_only=True):
     type: Any = None  # for kind json: what it decodes to
     native: bool = False  # for kind json: in MongoDB its times are dates
     wide: bool = False  # for kind int: grows past 32 bits
+    coming: bool = False  # nullable, and rows of older code may lack it: the step after demands it
 
 
 class Rule(Struct, frozen=True, kw_only=True):

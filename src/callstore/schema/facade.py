@@ -11,7 +11,6 @@ from callstore.calls.model import Label
 from callstore.errors import Conflict, Held, Invalid, SchemaMismatch, StoreError, StoreUnavailable
 from callstore.schema.adopting import Adoption, Choices
 from callstore.schema.adoption.adopt import Keeping
-from callstore.schema.adoption.document import COLLECTIONS
 from callstore.schema.migration import Migration
 from callstore.schema.model import SchemaStep
 from callstore.schema.probes import ProbeOf, probes
@@ -31,6 +30,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     by: Label | None
     close_older: bool = False
     drop_orphans: bool = False
+    yes: bool = False
 
 
 class Schema:
@@ -58,7 +58,8 @@ class Schema:
     async def status(self) -> SchemaReport:
         applied = await self._structure.applied()
         version = applied[-1].id if applied else 0
-        missing = await self._missing(version) if version else []
+        # What newer code made, it also knows best what belongs there.
+        short = await self._short_of(version) if 0 < version <= self._history.current else []
         return SchemaReport(
             version=version,
             code=self._history.current,
@@ -66,19 +67,19 @@ class Schema:
             foreign=[] if version else await self._foreign(),
             pending=[
                 *(f"step {step.id}: {step.name}" for step in self._history.steps[version:]),
-                *(str(change) for change in missing),
+                *(str(change) for change in short),
             ],
         )
 
-    async def _missing(self, version: int) -> list[Change]:
-        """What a step has made and is not there: a bulk load is on its way, or was cut off."""
-        found = changes(await self._structure.live(), self._shape(version))
-        return [change for change in found if change.kind == "missing"]
+    async def _short_of(self, version: int) -> list[Change]:
+        """What a step has made and is not there, or not so: a bulk load is on its way, or was cut
+        off; or somebody has changed it."""
+        return await self._migration(untold).short_of(self._shape(version))
 
     async def _foreign(self) -> list[str]:
-        """The collections of the document's that are there, and not as callstore makes them."""
+        """The collections of callstore's names that are there, and not as it makes them."""
         live, wanted = await self._structure.live(), self._shape(self._history.current)
-        names = COLLECTIONS if self._structure.adopting else ()
+        names = wanted if self._structure.adopting else ()
         return [name for name in names if name in live and live[name].rules != wanted[name].rules]
 
     async def plan(self, *, progress: Progress = untold) -> SchemaReport:
@@ -89,16 +90,26 @@ class Schema:
         adoption = self._adoption(progress) if status.foreign else None
         theirs = await adoption.in_the_way() if adoption else []
         known = {(each.collection, each.name) for each in theirs}
-        known |= {(name, index) for name, shape in old.items() for index in shape.indexes}
+        for name, shape in old.items():
+            known |= {(name, part) for part in ("", *shape.fields, *shape.indexes)}
+        gone = [
+            Change(kind="unknown", what="collection", collection=name)
+            for name in old
+            if name in live and name not in wanted
+        ]
         return replace(
             status,
             adoption=await adoption.survey() if adoption else None,
-            changes=[await self._planned(change, live, known) for change in changes(live, wanted)],
+            changes=[
+                await self._planned(change, live, known)
+                for change in (*changes(live, wanted), *gone)
+            ],
         )
 
     async def _planned(self, change: Change, live: Shape, known: set[tuple[str, str]]) -> Planned:
         index = change.what == "index" and change.kind != "unknown"
-        touched = (index or change.kind == "changed") and change.collection in live
+        dropped = change.what == "collection" and change.kind == "unknown"
+        touched = (index or dropped or change.kind == "changed") and change.collection in live
         rows = await self._structure.count(change.collection) if touched else 0
         return Planned(
             what=change.what,
@@ -140,7 +151,6 @@ class Schema:
         do not fit, and what was done before is kept.
         """
         status = await self.status()
-        self._check_usable(status.applied)
         most = max(status.code, status.version)
         asked = check(
             Asked,
@@ -151,6 +161,9 @@ class Schema:
         )
         if not status.version <= asked.to <= most:
             raise Invalid.field("/to", f"must be from {status.version}, where it is, to {most}")
+        if status.version > status.code:
+            self._check_usable(status.applied)
+            return status  # newer code made it, and this may use it: nothing of it is for this
         migration = self._migration(progress)
         if status.foreign:
             return await self._adopt(asked, migration, progress)
@@ -170,14 +183,14 @@ class Schema:
         current = self._history.current
         if asked.to != current:
             raise Invalid.field("/to", f"what something else wrote is taken over as {current}")
+        choices = Choices(close_older=asked.close_older, drop_orphans=asked.drop_orphans)
         adoption = self._adoption(progress)
+        report = await adoption.survey()
+        choices.check(report)
         async with migration.alone(self._new_id()):
             if not (await self.status()).foreign:  # another took it over until just now
                 return await self._told(migration)
-            report = await adoption.survey()
-            await adoption.run(
-                report, Choices(close_older=asked.close_older, drop_orphans=asked.drop_orphans)
-            )
+            await adoption.run(choices)
             await migration.reach(self._shape(current))
             for step in self._history.steps:
                 await self._structure.record(step.applied(self._clock()))
@@ -190,7 +203,7 @@ class Schema:
 
         Conflict where rows would be lost, unless `yes`; Held while any call is under a hold.
         """
-        asked = check(Asked, to=to, by=by)
+        asked = check(Asked, to=to, by=by, yes=yes)
         status = await self.status()
         if status.version > status.code:
             raise SchemaMismatch(
@@ -199,15 +212,15 @@ class Schema:
         if asked.to > status.version:
             raise Invalid.field("/to", f"must be at most {status.version}, where it is")
         migration = self._migration(progress)
-        steps = self._history.steps[asked.to : status.version][::-1]
-        if steps:
-            await self._check_lossless(migration, steps, yes=yes)
-            if asked.to == 0:
-                await self._structure.drop()
-            else:
-                async with migration.alone(self._new_id()):
-                    left = (await self.status()).version
-                    for step in self._history.steps[asked.to : left][::-1]:
+        if asked.to < status.version:
+            async with migration.alone(self._new_id()):
+                left = (await self.status()).version  # another may have migrated until just now
+                steps = self._history.steps[asked.to : left][::-1]
+                await self._check_lossless(migration, steps, yes=asked.yes)
+                if asked.to == 0:
+                    await self._structure.drop()
+                else:
+                    for step in steps:
                         await migration.down(step)
         return await self._told(migration)
 
@@ -259,7 +272,7 @@ class Schema:
 
     def _adoption(self, progress: Progress) -> Adoption:
         wanted = self._shape(self._history.current)
-        return Adoption(self._structure, wanted, self._keeping, progress)
+        return Adoption(self._structure, wanted, self._keeping, progress, now=self._clock())
 
     def _migration(self, progress: Progress) -> Migration:
         return Migration(self._store, self._history, self._clock, progress)

@@ -4,24 +4,22 @@ A step's work is the difference of what is there from what should be, so one tha
 point goes on where it was.
 """
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any
 
-from callstore.errors import Busy
+from callstore.errors import Busy, Conflict
 from callstore.schema import tables
 from callstore.schema.report import Built
 from callstore.schema.shape import Change, Shape, changes
-from callstore.schema.steps import History, Step
-from callstore.stores import leases
+from callstore.schema.steps import Fill, History, Step
+from callstore.stores.holding import holding
 from callstore.stores.protocol import Store
 from callstore.stores.structure import Progress
 
 LEASE = "schema"
-_RENEW_EVERY = leases.LEASE_FOR.total_seconds() / 3
 
 
 class Migration:
@@ -44,27 +42,34 @@ class Migration:
 
     async def up(self, step: Step) -> None:
         before, after = self._shape(step.id - 1), self._shape(step.id)
-        await self.reach(after)
-        for fill in step.fills:
-            await self._structure.fill(fill, self._progress)
-        await self.reach(after)  # what must not be null any more
+        await self._reach_by_filling(after, step.fills)
         await self._remove(before, after)
         await self._structure.record(step.applied(self._clock()))
 
     async def down(self, step: Step) -> None:
         before, after = self._shape(step.id - 1), self._shape(step.id)
-        await self.reach(before)
-        for fill in step.undo:
-            await self._structure.fill(fill, self._progress)
-        await self.reach(before)
+        await self._reach_by_filling(before, step.undo)
         await self._remove(after, before)
         await self._structure.forget(step.id)
 
-    async def reach(self, wanted: Shape) -> None:
-        """Makes what is missing of the shape, and changes what differs."""
+    async def _reach_by_filling(self, wanted: Shape, fills: Sequence[Fill]) -> None:
+        if fills:
+            await self.reach(wanted, as_far_as_rows_fit=True)
+        for fill in fills:
+            await self._structure.fill(fill, self._progress)
+        await self.reach(wanted)
+
+    async def reach(self, wanted: Shape, *, as_far_as_rows_fit: bool = False) -> None:
+        """Makes what is missing of the shape, and changes what differs. Conflict where rows do not
+        fit, unless they may be made to."""
         for change in await self.short_of(wanted):
             began = time.monotonic()
-            await self._structure.apply(change, self._progress)
+            try:
+                await self._structure.apply(change, self._progress)
+            except Conflict:
+                if not as_far_as_rows_fit:
+                    raise
+                continue
             if change.what == "index":
                 await self._note(change, time.monotonic() - began)
 
@@ -123,28 +128,10 @@ class Migration:
         ]
         return [*(f"{name} ({count} rows)" for name, count in rows.items() if count), *fields]
 
-    @asynccontextmanager
-    async def alone(self, holder: str) -> AsyncIterator[None]:
+    def alone(self, holder: str) -> AbstractAsyncContextManager[None]:
         """While it lasts no other migrates this database: Busy for them."""
-        await self._take(holder)
-        renewing = asyncio.create_task(self._renew(holder))
-        try:
-            yield
-        finally:
-            renewing.cancel()
-            with suppress(asyncio.CancelledError):
-                await renewing
-            await self._store.change_lease(LEASE, leases.release(holder))
-
-    async def _take(self, holder: str) -> None:
-        taking = leases.take(LEASE, holder, self._clock())
-        if await self._store.change_lease(LEASE, taking) is None:
-            raise Busy("another migrates this database; where it died, its lease ends in a minute")
-
-    async def _renew(self, holder: str) -> None:
-        while True:
-            await asyncio.sleep(_RENEW_EVERY)
-            await self._take(holder)
+        refusal = Busy("another migrates this database; where it died, its lease ends in a minute")
+        return holding(self._store, LEASE, holder, self._clock, refusal=refusal)
 
 
 _PARTS: dict[str, Any] = {"field": "fields", "index": "indexes"}

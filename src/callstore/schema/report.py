@@ -18,7 +18,7 @@ class Planned(Row, frozen=True, kw_only=True):
     name: str
     action: Action
     detail: str
-    rows: int = 0  # that an index is built over, or that rules are held against
+    rows: int = 0  # that an index is built over, that rules are held against, or that go
     seconds: float | None = None  # an estimate, of an index
 
 
@@ -59,3 +59,8 @@ class SchemaReport(Row, frozen=True, kw_only=True):
     built: list[Built] = []
     lost: list[str] = []  # fields that no index begins with any more, and one did
     probes: list[Probe] = []
+
+    @property
+    def behind(self) -> bool:
+        """Whether `up` has something to do."""
+        return bool(self.pending) or any(change.action != "leave" for change in self.changes)

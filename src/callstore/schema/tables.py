@@ -257,6 +257,9 @@ RECORDING = collection(
 LEASE = collection("CallLease", Lease, of_call=False, shard=(), ttl=False)
 SCHEMA = collection("CallSchema", SchemaStep, of_call=False, shard=(), ttl=False)
 
+PREFIX = "Call"
+"""Every name begins with it: nothing else of a database that is shared is looked at."""
+
 COLLECTIONS: tuple[Collection, ...] = (
     CALL,
     PARTICIPANT,

@@ -7,7 +7,6 @@ that finds it empty is committed at once, and while one group is on its way the 
 
 import asyncio
 import logging
-import random
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
@@ -25,6 +24,7 @@ from callstore.errors import Busy, CallstoreError, NotFound, StoreError
 from callstore.schema.model import Lease
 from callstore.stores.leases import SWEEP, watching_since
 from callstore.stores.protocol import Changed, Store, Unwritable, WriteConflict
+from callstore.stores.waiting import back_off
 from callstore.validation import cut
 
 MOST = 256  # commands in a group
@@ -118,7 +118,7 @@ class Group:
                 await self._store.transact(CommandBatch(group, self._rules), left)
             except WriteConflict:
                 tries += 1
-                await asyncio.sleep(random.uniform(0, min(0.001 * 2**tries, 0.1)))
+                await back_off(tries)
                 half = len(group) // 2
                 await self._commit(group[:half])
                 group = group[half:]

@@ -34,6 +34,12 @@ def take(id: str, holder: str, now: datetime) -> Change:
     return change
 
 
+def renew(id: str, holder: str, now: datetime) -> Change:
+    """Not once another has taken it, even if it was given back."""
+    taking = take(id, holder, now)
+    return lambda old: taking(old) if old and old.holder == holder else None
+
+
 def release(holder: str) -> Change:
     def change(old: Lease | None) -> Lease | None:
         if old is None or old.holder != holder:

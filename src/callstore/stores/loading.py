@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 from callstore.schema.shape import Change, Shape, changes
 from callstore.schema.steps import HISTORY
-from callstore.stores.structure import Structure, untold
+from callstore.stores.structure import Progress, Structure, untold
 
 
 @asynccontextmanager
-async def bulk_load(structure: Structure) -> AsyncIterator[None]:
+async def bulk_load(structure: Structure, progress: Progress = untold) -> AsyncIterator[None]:
     """Unique indexes stay: what they forbid is forbidden meanwhile."""
     if await structure.count("CallSession"):
         yield
@@ -21,7 +21,7 @@ async def bulk_load(structure: Structure) -> AsyncIterator[None]:
     finally:
         for change in changes(await structure.live(), _wanted(structure)):
             if change.what == "index" and change.kind == "missing":
-                await structure.apply(change, untold)
+                await structure.apply(change, progress)
 
 
 def _wanted(structure: Structure) -> Shape:

@@ -26,7 +26,7 @@ from callstore.ids import Id
 from callstore.quality.model import Analytics, Sample
 from callstore.schema.model import Lease
 from callstore.stores.leases import Change
-from callstore.stores.structure import Structure
+from callstore.stores.structure import Progress, Structure, untold
 from callstore.validation import Cursor, Limit, Offset, Time
 
 
@@ -199,9 +199,9 @@ class Store(Protocol):
     async def delete_rows(self, collection: str, rows: Sequence[Any]) -> None:
         """Deletes rows by their keys, in one transaction."""
 
-    def bulk_load(self) -> AbstractAsyncContextManager[None]:
+    def bulk_load(self, progress: Progress = untold) -> AbstractAsyncContextManager[None]:
         """While it lasts, rows are added in bulk: indexes of an empty database that forbid nothing
-        are built at its end."""
+        are built at its end, of which `progress` is told."""
         ...
 
     async def change_lease(self, id: str, change: Change) -> Lease | None:

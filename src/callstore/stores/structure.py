@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from callstore.schema.adoption.model import Adopted, Found, Problem, Raw
 from callstore.schema.model import SchemaStep
-from callstore.schema.shape import Change, Definition, Shape
-from callstore.schema.steps import Fill
+from callstore.schema.shape import Change, CollectionShape, Definition, Shape
+from callstore.schema.steps import Fill, Values
 
 Progress = Callable[[str, int, int], object]
 """Told what is done, how much of it, and of how much: about, for an engine may not know."""
@@ -38,17 +38,36 @@ class Adopting(Protocol):
         ones begin (None: there are none). Five queries, by the document's indexes."""
         ...
 
-    def strays(self) -> AsyncIterator[Problem]:
-        """Rows that belong to no call that `found` gives, and calls that it cannot give."""
+    async def unusable(self) -> list[Problem]:
+        """Of callstore's names, what is no collection that can be read and written as it must."""
         ...
 
-    async def put(self, calls: Sequence[Adopted]) -> None:
-        """Writes calls over what was found, in one transaction. Conflict where rows do not fit."""
+    def strays(self) -> AsyncIterator[Problem]:
+        """Rows that belong to no call that `found` gives, calls that it cannot give, and rows that
+        are in a collection of callstore's own and not its."""
+        ...
+
+    async def lift_rules(self, wanted: Shape) -> None:
+        """Lets no rule of a stranger's refuse what is put; those of `wanted` stay."""
+
+    async def hold_rules(self, wanted: Shape) -> None:
+        """From here on rows that do not fit `wanted` are refused; those that are there stay."""
+
+    async def late(self) -> list[str]:
+        """The ids of calls of which anything is not callstore's yet. Reads everything, once."""
+        ...
+
+    async def take_over(
+        self, ids: Sequence[str], decide: Callable[[list[Found]], list[Adopted]]
+    ) -> None:
+        """Reads these calls, asks `decide`, writes what it gives over what was found, in one
+        transaction; `decide` may be asked again. Conflict where rows do not fit."""
 
     async def delete(self, collection: str, ids: Sequence[str]) -> None: ...
 
-    def in_the_way(self, index: Definition) -> bool:
-        """Whether an index would refuse or delete rows that callstore keeps."""
+    def in_the_way(self, index: Definition, wanted: CollectionShape) -> bool:
+        """Whether an index would refuse or delete rows that callstore keeps, or keeps one of the
+        wanted from being built."""
         ...
 
 
@@ -73,8 +92,9 @@ class Structure(Protocol):
     async def live(self) -> Shape:
         """What is there, a stranger's collections included."""
 
-    async def count(self, collection: str) -> int:
-        """Its rows; about, where an exact number costs a scan."""
+    async def count(self, collection: str, where: Values | None = None) -> int:
+        """Its rows; about, where an exact number costs a scan. Exactly those that match `where`, as
+        the condition of an index does."""
 
     async def applied(self) -> list[SchemaStep]:
         """The steps that were applied, oldest first; empty for a new database."""

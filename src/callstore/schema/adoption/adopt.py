@@ -24,6 +24,7 @@ from callstore.schema.adoption.document import (
 from callstore.schema.adoption.fitting import fit
 from callstore.schema.adoption.life import Life, begun, relive
 from callstore.schema.adoption.model import Adopted, Found, Problem, Raw, Trouble
+from callstore.validation import EARLIEST, LATEST
 
 S = TypeVar("S", bound=Struct)
 
@@ -77,19 +78,31 @@ class _Adoption:
     def adopted(self, *, older: bool) -> Adopted | None:
         if self._call is None or self.problems:
             return None
-        context = Context(
-            now=begun(self._call),
-            new_id=self._keeping.new_id,
-            keep=self._keeping.calls,
-            liveness=None,
-        )
         try:
+            context = Context(
+                now=begun(self._call),
+                new_id=self._keeping.new_id,
+                keep=self._keeping.calls,
+                liveness=None,
+            )
             life = relive(self._call, self._people, close=older, context=context)
         except Invalid as error:
             self._tell("impossible", "CallSession", self._call.id, str(error))
             return None
         self._tell_doubled(life)
-        return self._adopted(self._call, life)
+        adopted = self._adopted(self._call, life)
+        return None if self._tell_untimely(adopted) else adopted
+
+    def _tell_untimely(self, adopted: Adopted) -> bool:
+        """Whether a row has no time that a call can have, and its id tells none either."""
+        untimely = False
+        for collection in ("CallTranscription", "CallRecording", "CallAnalytics"):
+            for row in adopted.kept[collection]:
+                if not EARLIEST <= row.created_at <= LATEST:
+                    detail = "/createdAt: is missing, and the id tells no time"
+                    self._tell("impossible", collection, row.id, detail)
+                    untimely = True
+        return untimely
 
     def _tell_doubled(self, life: Life) -> None:
         for row in self._people:
@@ -136,7 +149,7 @@ class _Adoption:
                 speaker = became[row.participant_id]
                 spoken.append(rows.caption(row, call, speaker, self._keeping.captions))
             else:
-                detail = f"its participant {row.participant_id} is not there"
+                detail = f"its participant {row.participant_id} is not in the call"
                 self._tell("orphan", "CallTranscription", row.id, detail)
         return spoken
 

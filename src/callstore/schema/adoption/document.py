@@ -129,5 +129,10 @@ def read(kind: type[S], raw: Raw) -> S:
     try:
         return check(kind, **{n: v for n, v in given.items() if v is not None or n in needed})
     except Invalid as error:
-        names = {f"/{f.name}": f"/{f.encode_name}" for f in fields}
-        raise Invalid([(names.get(at, at), said) for at, said in error.errors]) from None
+        names = {f.name: f.encode_name for f in fields}
+        raise Invalid([(_renamed(at, names), said) for at, said in error.errors]) from None
+
+
+def _renamed(pointer: str, names: dict[str, str]) -> str:
+    _, name, *inside = pointer.split("/")
+    return "/".join(["", names.get(name, name), *inside])

@@ -1,5 +1,6 @@
 """JSON that another wrote, as far as it fits."""
 
+import math
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,11 +19,22 @@ def fitting(value: object, kind: type[S]) -> S | None:
 
 
 def fit(value: object, annotation: Any) -> Any:
-    """None where it does not."""
+    """None where it does not, and for numbers that are none, which JSON cannot have."""
     try:
-        return msgspec.convert(value, annotation)
+        return msgspec.convert(_finite(value), annotation)
     except ValidationError:
         return None
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _finite(item) for name, item in value.items()}
+        case list():
+            return [_finite(item) for item in value]
+        case float() if not math.isfinite(value):
+            return None
+    return value
 
 
 def _fields(kind: type[Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:

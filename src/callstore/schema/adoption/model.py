@@ -23,8 +23,11 @@ class Problem(Row, frozen=True, kw_only=True):
 
     kind: Trouble
     collection: str
-    id: str
+    id: str  # '' where it is the collection itself
     detail: str
+
+    def __str__(self) -> str:
+        return f"{self.collection} {self.id}".strip() + f": {self.detail}"
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -80,6 +83,7 @@ class AdoptionReport(Row, frozen=True, kw_only=True):
 
     rows: dict[str, int]  # by collection, of the calls that are not callstore's yet
     changes: dict[str, int]  # "collection.field" -> rows whose value is not kept as it was
+    expired: dict[str, int]  # by collection, rows past their time: deleted soon afterwards
     troubles: dict[Trouble, int]
     problems: list[Problem]  # the first hundred of each kind
     indexes: list[str]  # that go: they would refuse or delete rows that callstore keeps

@@ -1,6 +1,7 @@
 """A batch's rows: loaded in a few queries, written in one or two commands per collection."""
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from pymongo import UpdateOne
@@ -107,7 +108,7 @@ async def write(db: Database, changed: Changed, session: Session, *, sharded: bo
     pairs = [(tables.BY_NAME[name], rows) for name, rows in changed.pairs.items()]
     for collection, rows in pairs:
         updates = [
-            each for old, new in rows if old and (each := _update(collection, old, new, sharded))
+            each for old, new in rows if old for each in _updates(collection, old, new, sharded)
         ]
         if collection is tables.PARTICIPANT:
             updates += [_set_metrics(row, metrics) for row, metrics in changed.metrics]
@@ -129,16 +130,22 @@ async def insert(
         await db[collection.name].insert_many(documents, session=session)
 
 
-def _update(collection: Collection, old: Any, new: Any, sharded: bool) -> UpdateOne | None:
+def _updates(collection: Collection, old: Any, new: Any, sharded: bool) -> list[UpdateOne]:
     """By `_id`, the fastest way: that another was faster the transaction's snapshot tells, so the
     guard need not. A cluster wants to know the shard."""
     codec = CODECS[collection.name]
-    if not (changes := codec.differences(old, new)):
-        return None
+    changes = codec.differences(old, new)
     where: Document = {"_id": codec.value("id", new.id)}
     if sharded:
         where |= {name: codec.column(old, name) for name in collection.shard}
-    return UpdateOne(where, {"$set": changes})
+    if changes:
+        return [UpdateOne(where, {"$set": changes})]
+    if collection is not tables.PULSE:
+        return []
+    # To be in the way of a beat the row must be written, and the server does not write a value that
+    # is there already.
+    other = new.seen_at + timedelta(milliseconds=1)
+    return [UpdateOne(where, {"$set": {"seenAt": at}}) for at in (other, new.seen_at)]
 
 
 def _set_metrics(row: Any, metrics: Any) -> UpdateOne:

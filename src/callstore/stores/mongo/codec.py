@@ -152,7 +152,7 @@ def _plain(value: Any) -> Any:
     if kind is datetime:
         return utc(value)
     if kind is DBRef:
-        return _plain(value.as_doc())
+        return _plain(dict(value.as_doc()))
     return int(value) if isinstance(value, int) else value
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from bson import CodecOptions
 from bson.errors import BSONError
 from pymongo import AsyncMongoClient, errors
 from pymongo.asynchronous.database import AsyncDatabase
@@ -47,7 +48,7 @@ def connect(url: str) -> Client:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # an option that is none is only warned of
             return AsyncMongoClient(url, **defaults)  # type: ignore[arg-type]
-    except (errors.PyMongoError, ValueError, TypeError, UserWarning) as error:
+    except (errors.PyMongoError, ValueError, TypeError, KeyError, OSError, UserWarning) as error:
         raise Invalid.field("/store", f"is not a MongoDB URL: {error}") from None
 
 
@@ -56,6 +57,7 @@ def database(client: Client) -> Database:
     the URL says."""
     found = client.get_default_database(DEFAULT_DATABASE)
     return found.with_options(
+        codec_options=CodecOptions(),  # as the codec expects it
         read_preference=ReadPreference.PRIMARY,
         write_concern=MAJORITY,
         read_concern=ReadConcern("majority"),
@@ -109,7 +111,7 @@ def translation(error: errors.PyMongoError) -> Exception:
         return Lost(f"MongoDB cannot be reached: {_message(error)}")
     if error.has_error_label("TransientTransactionError"):
         return Lost(f"the transaction was cut off: {_message(error)}")
-    if isinstance(error, errors.InvalidOperation) and "closed" in str(error):
+    if isinstance(error, errors.InvalidOperation) and "close" in str(error):
         return StoreUnavailable("the store was closed")
     return Unwritable(_message(error))
 

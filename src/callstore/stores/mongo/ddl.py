@@ -26,7 +26,7 @@ def validator(collection: Collection) -> dict[str, Any]:
     """What a document must match."""
     schema = {
         "bsonType": "object",
-        "required": [key(field.name) for field in collection.fields],
+        "required": [key(field.name) for field in collection.fields if not field.coming],
         "properties": {key(field.name): _property(field) for field in collection.fields},
     }
     ranges = [_range(field) for field in collection.fields if field.kind == "time"]

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import pymongo
@@ -16,6 +16,7 @@ from callstore.errors import Busy, StoreError, StoreUnavailable
 from callstore.stores.mongo import connection
 from callstore.stores.mongo.connection import Client, Database, Lost
 from callstore.stores.protocol import Unwritable, WriteConflict
+from callstore.stores.waiting import back_off
 
 T = TypeVar("T")
 Session = AsyncClientSession
@@ -23,6 +24,10 @@ Session = AsyncClientSession
 AT_ONCE = 32
 """Operations on their way: beyond that, tasks that wait for the driver starve."""
 _ATTEMPT = 5.0  # seconds that one attempt may take: a primary that hangs is not waited for longer
+_UNTIL_DONE = 86_400.0  # seconds; with none at all the driver's limit for a socket counts
+LONG = 90.0
+"""Seconds that many rows may take to be written: longer than a transaction of a process that was
+killed keeps its rows."""
 
 
 class Marker(Struct, frozen=True, kw_only=True):
@@ -37,7 +42,6 @@ Work = Callable[[Session], Awaitable[tuple[T, Marker | None]]]
 
 class Engine:
     def __init__(self, url: str, patience: float) -> None:
-        self._url = url
         self._patience = patience
         self._client: Client = connection.connect(url)
         self.db: Database = connection.database(self._client)
@@ -48,14 +52,17 @@ class Engine:
         self.sharded = False  # until the server was asked
 
     async def check_server(self) -> None:
-        with pymongo.timeout(self._patience):
-            self.sharded = await connection.check_server(self._client)
+        try:
+            with pymongo.timeout(self._patience):
+                self.sharded = await connection.check_server(self._client)
+        except Unwritable as error:
+            raise StoreError(f"the database does not let itself be asked: {error}") from error
 
     async def read(self, work: Callable[[Session], Awaitable[T]], *, long: bool = False) -> T:
         """Queries that see one and the same snapshot of what a majority has. A `long` one may take
         as long as it gets answers."""
         self._need_open()
-        limit = contextlib.nullcontext() if long else pymongo.timeout(self._patience)
+        limit = pymongo.timeout(_UNTIL_DONE if long else self._patience)
         try:
             async with self._gate:
                 with connection.translated(), limit:
@@ -74,7 +81,7 @@ class Engine:
                 return await self.transaction(work, deadline - loop.time())
             except WriteConflict as conflict:
                 tries += 1
-                await pause(tries)
+                await back_off(tries)
                 if loop.time() >= deadline:
                     raise Busy("others kept the rows busy until the deadline") from conflict
 
@@ -87,12 +94,14 @@ class Engine:
         self._need_open()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience
+        # Of a long one, the half.
+        limit = partial(_limit, deadline, max(_ATTEMPT, patience / 2))
         doubtful: tuple[T, Marker | None] | None = None
         tries = 0
         while True:
             try:
                 async with self._session() as session:
-                    with connection.translated(), _limit(deadline):
+                    with connection.translated(), limit():
                         await session.start_transaction(
                             connection.SNAPSHOT, connection.MAJORITY, ReadPreference.PRIMARY
                         )
@@ -100,16 +109,24 @@ class Engine:
                             return doubtful[0]
                         doubtful = None
                         done = await work(session)
-                    if await _commit(session, deadline):
+                    if await _commit(session, deadline, limit):
                         return done[0]
                     doubtful = done
             except Lost:
-                if loop.time() >= deadline:
+                if loop.time() >= deadline and not doubtful:
                     raise
             if loop.time() >= deadline:
                 raise StoreUnavailable("no answer to a commit", outcome_unknown=True)
             tries += 1
-            await pause(tries)
+            await back_off(tries)
+
+    async def doing(self, work: Awaitable[T]) -> T:
+        """What takes as long as it takes, in no transaction."""
+        try:
+            with connection.translated(), pymongo.timeout(_UNTIL_DONE):
+                return await work
+        except Unwritable as error:
+            raise StoreError(f"the database refused this: {error}") from error
 
     @contextlib.asynccontextmanager
     async def _session(self) -> AsyncIterator[Session]:
@@ -137,25 +154,24 @@ class Engine:
         await self._client.close()
 
 
-def _limit(deadline: float) -> contextlib.AbstractContextManager[object]:
+def _limit(deadline: float, attempt: float) -> contextlib.AbstractContextManager[object]:
     left = deadline - asyncio.get_running_loop().time()
-    return pymongo.timeout(max(min(left, _ATTEMPT), 0.001))
+    return pymongo.timeout(max(min(left, attempt), 0.001))
 
 
-async def _commit(session: Session, deadline: float) -> bool:
+async def _commit(
+    session: Session,
+    deadline: float,
+    limit: Callable[[], contextlib.AbstractContextManager[object]],
+) -> bool:
     """Asked until the answer is known. False: it is not committed, or the deadline has come."""
     while True:
         try:
-            with _limit(deadline):
+            with limit():
                 await session.commit_transaction()
                 return True
         except errors.PyMongoError as error:
             unknown = error.has_error_label("UnknownTransactionCommitResult")
             if not unknown or asyncio.get_running_loop().time() >= deadline:
                 return False
-        await pause(4)
-
-
-async def pause(tries: int) -> None:
-    """Some of a millisecond at first, at most a tenth of a second."""
-    await asyncio.sleep(random.uniform(0, min(0.001 * 2**tries, 0.1)))
+        await back_off(4)

@@ -1,5 +1,6 @@
 """The shape of a database: validators and indexes, as extended JSON."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -8,18 +9,26 @@ from bson import json_util
 
 from callstore.schema.declaration import Collection
 from callstore.schema.shape import CollectionShape, Shape
-from callstore.schema.tables import COLLECTIONS
+from callstore.schema.tables import COLLECTIONS, PREFIX
 from callstore.stores.mongo import ddl
 from callstore.stores.mongo.connection import Database
 
-_OPTIONS = ("unique", "sparse", "expireAfterSeconds", "partialFilterExpression", "collation")
+_OPTIONS = (
+    "unique",
+    "sparse",
+    "hidden",
+    "expireAfterSeconds",
+    "partialFilterExpression",
+    "collation",
+)
+_ENFORCED = {"validationLevel": "strict", "validationAction": "error"}
 
 
 def declared() -> Shape:
-    return {c.name: _declared(c) for c in COLLECTIONS}
+    return {c.name: shape_of(c) for c in COLLECTIONS}
 
 
-def _declared(collection: Collection) -> CollectionShape:
+def shape_of(collection: Collection) -> CollectionShape:
     models = [ddl.model(collection, index).document for index in collection.mongo_indexes]
     return CollectionShape(
         rules=to_json(ddl.validator(collection)),
@@ -28,15 +37,26 @@ def _declared(collection: Collection) -> CollectionShape:
 
 
 async def live(db: Database) -> Shape:
-    """Of all collections that are there."""
-    found: Shape = {}
-    async for collection in await db.list_collections(filter={"type": "collection"}):
-        name = collection["name"]
-        listed = await db[name].list_indexes()
-        indexes = {i["name"]: _index(i) async for i in listed if i["name"] != "_id_"}
-        rules = collection["options"].get("validator")
-        found[name] = CollectionShape(rules=rules and to_json(rules), indexes=indexes)
-    return found
+    """Of the collections that have a name as callstore's have."""
+    ours = {"name": {"$regex": f"^{PREFIX}"}}
+    listed = [each async for each in await db.list_collections(filter=ours)]
+    shapes = await asyncio.gather(*(_live(db, each) for each in listed))
+    return {each["name"]: one for each, one in zip(listed, shapes, strict=True)}
+
+
+async def _live(db: Database, collection: Mapping[str, Any]) -> CollectionShape:
+    options = collection["options"]
+    if collection["type"] != "collection":
+        return CollectionShape(rules={"type": collection["type"]})
+    indexes = await (await db[collection["name"]].list_indexes()).to_list()
+    rules = options.get("validator")
+    how = {name: options.get(name, usual) for name, usual in _ENFORCED.items()}
+    if rules and how != _ENFORCED:
+        rules = {"validator": rules, **how}
+    return CollectionShape(
+        rules=rules and to_json(rules),
+        indexes={each["name"]: _index(each) for each in indexes if each["name"] != "_id_"},
+    )
 
 
 def _index(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from callstore.stores.leases import Change
 from callstore.stores.loading import bulk_load
 from callstore.stores.mongo import batches, examine, moving, pages, queries, rows
 from callstore.stores.mongo.codec import CODECS, Document, oid, utc
-from callstore.stores.mongo.engine import Engine, Marker, Session
+from callstore.stores.mongo.engine import LONG, Engine, Marker, Session
 from callstore.stores.mongo.queries import Filter, Pipeline
 from callstore.stores.mongo.structure import MongoStructure
 from callstore.stores.protocol import (
@@ -29,9 +29,9 @@ from callstore.stores.protocol import (
     Unwritable,
     WriteConflict,
 )
+from callstore.stores.structure import Progress, untold
 
 T = TypeVar("T")
-_LONG = 60.0  # seconds that many rows may take to be written
 
 
 class MongoStore:
@@ -114,7 +114,7 @@ class MongoStore:
             return None, Marker(collection=filled[0].name, id=oid(first.id))
 
         try:
-            await self._engine.transaction(work, _LONG)
+            await self._engine.transaction(work, LONG)
         except (WriteConflict, Unwritable) as error:
             raise Conflict(f"a row is there already: {error}") from error
 
@@ -129,15 +129,15 @@ class MongoStore:
     async def put_rows(self, collection: str, rows: Sequence[Any]) -> None:
         work = partial(moving.put, self._engine.db, tables.BY_NAME[collection], rows)
         try:
-            await self._engine.transaction(work, _LONG)
+            await self._engine.transaction(work, LONG)
         except (WriteConflict, Unwritable) as error:
             raise Conflict(f"{collection} has another row in place of one: {error}") from error
 
     async def delete_rows(self, collection: str, rows: Sequence[Any]) -> None:
         await self._write(partial(moving.delete, self._engine.db, tables.BY_NAME[collection], rows))
 
-    def bulk_load(self) -> AbstractAsyncContextManager[None]:
-        return bulk_load(self.structure)
+    def bulk_load(self, progress: Progress = untold) -> AbstractAsyncContextManager[None]:
+        return bulk_load(self.structure, progress)
 
     async def change_lease(self, id: str, change: Change) -> Lease | None:
         db = self._engine.db

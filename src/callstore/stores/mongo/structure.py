@@ -2,11 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-import pymongo
 from bson import Regex
 from pymongo import IndexModel, UpdateOne
 from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError, WriteError
@@ -17,11 +16,11 @@ from callstore.schema.declaration import Collection
 from callstore.schema.model import SchemaStep
 from callstore.schema.shape import Change, Definition, Shape
 from callstore.schema.steps import Fill, Values
-from callstore.stores.mongo import connection, ddl
+from callstore.stores.mongo import ddl
 from callstore.stores.mongo.adopting import MongoAdopting
 from callstore.stores.mongo.codec import CODECS, Document, decoder, encoder, key
 from callstore.stores.mongo.connection import Database
-from callstore.stores.mongo.engine import Engine, Session
+from callstore.stores.mongo.engine import LONG, Engine, Session
 from callstore.stores.mongo.shape import from_json, live
 from callstore.stores.protocol import Unwritable, WriteConflict
 from callstore.stores.structure import ProbeRow, Progress
@@ -29,7 +28,6 @@ from callstore.stores.structure import ProbeRow, Progress
 T = TypeVar("T")
 _BATCH = 1000
 _LOOK_EVERY = 0.2  # seconds
-_PATIENCE = 90.0  # longer than a transaction of a process that was killed keeps its rows
 _EXISTS, _NO_INDEX = 48, 27
 
 
@@ -46,17 +44,21 @@ class MongoStructure:
         self.adopting = MongoAdopting(engine)
 
     async def live(self) -> Shape:
-        return await self._doing(live(self._db))
+        return await self._engine.doing(live(self._db))
 
-    async def count(self, collection: str) -> int:
-        return await self._doing(self._db[collection].estimated_document_count())
+    async def count(self, collection: str, where: Values | None = None) -> int:
+        rows = self._db[collection]
+        if where is None:
+            return await self._engine.doing(rows.estimated_document_count())
+        matching = ddl.matching(tables.BY_NAME[collection], where)
+        return await self._engine.doing(rows.count_documents(matching))
 
     async def applied(self) -> list[SchemaStep]:
         await self._engine.check_server()
-        steps = self._db["CallSchema"]
+        steps, ours = self._db["CallSchema"], {"oldestCode": {"$exists": True}}
 
         async def work(session: Session) -> list[Document]:
-            return await steps.find({}, session=session).sort("_id", 1).to_list()
+            return await steps.find(ours, session=session).sort("_id", 1).to_list()
 
         decode = CODECS["CallSchema"].decode
         return [decode(document) for document in await self._engine.read(work)]
@@ -65,30 +67,30 @@ class MongoStructure:
         for name, one in shape.items():
             await self._create(name, from_json(one.rules))
             if models := [_model(*index) for index in one.indexes.items()]:
-                await self._doing(self._db[name].create_indexes(models))
+                await self._engine.doing(self._db[name].create_indexes(models))
         for step in reversed(steps):  # whoever looks meanwhile sees none of them, or the last
             await self.record(step)
 
     async def _create(self, name: str, validator: Document) -> None:
-        creating = self._db.create_collection(name, validator=validator, check_exists=False)
-        try:
-            await creating
-        except CollectionInvalid:
-            pass  # another was faster
-        except OperationFailure as error:
-            if error.code != _EXISTS:
-                raise connection.translation(error) from error
-        except PyMongoError as error:
-            raise connection.translation(error) from error
+        async def work() -> None:
+            try:
+                await self._db.create_collection(name, validator=validator, check_exists=False)
+            except CollectionInvalid:
+                pass  # another was faster
+            except OperationFailure as error:
+                if error.code != _EXISTS:
+                    raise
+
+        await self._engine.doing(work())
 
     async def record(self, step: SchemaStep) -> None:
         document = CODECS["CallSchema"].encode(step)
         where = {"_id": document.pop("_id")}
         inserting = {"$setOnInsert": document}
-        await self._doing(self._db["CallSchema"].update_one(where, inserting, upsert=True))
+        await self._engine.doing(self._db["CallSchema"].update_one(where, inserting, upsert=True))
 
     async def forget(self, step: int) -> None:
-        await self._doing(self._db["CallSchema"].delete_one({"_id": step}))
+        await self._engine.doing(self._db["CallSchema"].delete_one({"_id": step}))
 
     async def apply(self, change: Change, progress: Progress) -> None:
         if change.what == "collection":
@@ -102,19 +104,19 @@ class MongoStructure:
 
     async def _restate(self, change: Change) -> None:
         rules = from_json(change.wanted or {})
-        misfits = await self._doing(
+        misfits = await self._engine.doing(
             self._db[change.collection].find({"$nor": [rules]}, {"_id": 1}).limit(3).to_list()
         )
         if rules and misfits:
             ids = ", ".join(str(each["_id"]) for each in misfits)
             raise Conflict(f"{change}: rows do not fit, {ids} among them")
         stated = {"validator": rules, "validationLevel": "strict", "validationAction": "error"}
-        await self._doing(self._db.command({"collMod": change.collection, **stated}))
+        await self._engine.doing(self._db.command({"collMod": change.collection, **stated}))
 
     async def _build(self, change: Change, progress: Progress) -> None:
         models = [_model(change.name, change.wanted)]
         building = asyncio.ensure_future(
-            self._doing(self._db[change.collection].create_indexes(models))
+            self._engine.doing(self._db[change.collection].create_indexes(models))
         )
         while not (await asyncio.wait([building], timeout=_LOOK_EVERY))[0]:
             for done, total in await self._building(change.name):
@@ -137,24 +139,23 @@ class MongoStructure:
         return []
 
     async def remove(self, change: Change) -> None:
-        if change.what == "collection":
-            await self._doing(self._db.drop_collection(change.collection))
-            return
-        try:
-            await self._db[change.collection].drop_index(change.name)
-        except OperationFailure as error:
-            if error.code != _NO_INDEX:
-                raise connection.translation(error) from error
-        except PyMongoError as error:
-            raise connection.translation(error) from error
+        async def work() -> None:
+            if change.what == "collection":
+                await self._db.drop_collection(change.collection)
+                return
+            try:
+                await self._db[change.collection].drop_index(change.name)
+            except OperationFailure as error:
+                if error.code != _NO_INDEX:
+                    raise
+
+        await self._engine.doing(work())
 
     async def fill(self, fill: Fill, progress: Progress) -> None:
         collection = tables.BY_NAME[fill.collection]
-        where = ddl.matching(collection, fill.where)
-        lacking = await self._doing(self._db[fill.collection].count_documents(where))
-        done = 0
+        lacking, done = await self.count(fill.collection, fill.where), 0
         while filled := await self._engine.write(
-            lambda session: _fill(self._db, collection, fill, session), _PATIENCE
+            lambda session: _fill(self._db, collection, fill, session), LONG
         ):
             done += filled
             progress(f"filling {fill.collection}", min(done, lacking), lacking)
@@ -182,26 +183,21 @@ class MongoStructure:
         raise _Probed(None)
 
     async def held(self) -> int:
-        return await self._doing(
+        return await self._engine.doing(
             self._db["CallSession"].count_documents({"holds": {"$exists": True, "$ne": []}})
         )
 
     async def drop(self) -> None:
-        for collection in reversed(tables.COLLECTIONS):
-            await self._doing(self._db.drop_collection(collection.name))
+        # What says that this is callstore's goes last: one that was cut off is dropped again.
+        kept = (tables.LEASE, tables.SCHEMA)
+        for collection in (*(c for c in tables.COLLECTIONS if c not in kept), *kept):
+            await self._engine.doing(self._db.drop_collection(collection.name))
 
     def is_unique(self, index: Definition) -> bool:
         return bool(index.get("unique"))
 
     def fields_of(self, index: Definition) -> tuple[str, ...]:
         return tuple(name for name, _ in index["key"])
-
-    async def _doing(self, work: Awaitable[T]) -> T:
-        try:
-            with connection.translated(), pymongo.timeout(None):
-                return await work
-        except Unwritable as error:
-            raise StoreError(f"the database refused this: {error}") from error
 
 
 def _model(name: str, definition: Definition) -> IndexModel:

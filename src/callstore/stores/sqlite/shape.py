@@ -13,10 +13,10 @@ OPTIONS = "options"
 
 
 def declared() -> Shape:
-    return {c.name: _declared(c) for c in COLLECTIONS}
+    return {c.name: shape_of(c) for c in COLLECTIONS}
 
 
-def _declared(collection: Collection) -> CollectionShape:
+def shape_of(collection: Collection) -> CollectionShape:
     indexes = {i.name: ddl.create_index(collection, i) for i in ddl.indexes(collection)}
     return _parsed(ddl.create_table(collection), indexes)
 

@@ -30,6 +30,7 @@ from callstore.stores.sqlite import (
 from callstore.stores.sqlite.codec import ms
 from callstore.stores.sqlite.engine import Work
 from callstore.stores.sqlite.structure import SqliteStructure
+from callstore.stores.structure import Progress, untold
 
 T = TypeVar("T")
 
@@ -117,8 +118,8 @@ class SqliteStore:
         kind = tables.BY_NAME[collection]
         await self._write(lambda db: moving.delete(db, kind, rows))
 
-    def bulk_load(self) -> AbstractAsyncContextManager[None]:
-        return bulk_load(self.structure)
+    def bulk_load(self, progress: Progress = untold) -> AbstractAsyncContextManager[None]:
+        return bulk_load(self.structure, progress)
 
     async def change_lease(self, id: str, change: Change) -> Lease | None:
         def work(db: sqlite3.Connection) -> Lease | None:

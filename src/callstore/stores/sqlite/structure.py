@@ -9,7 +9,7 @@ from callstore.errors import Conflict, StoreError
 from callstore.schema import tables
 from callstore.schema.model import SchemaStep
 from callstore.schema.shape import Change, CollectionShape, Definition, Shape
-from callstore.schema.steps import Fill
+from callstore.schema.steps import Fill, Values
 from callstore.stores.protocol import Unwritable
 from callstore.stores.sqlite import batches, connection, queries, shape
 from callstore.stores.sqlite.codec import CODECS, decoder, encoder
@@ -34,9 +34,9 @@ class SqliteStructure:
     async def live(self) -> Shape:
         return await self._engine.read(shape.live)
 
-    async def count(self, collection: str) -> int:
+    async def count(self, collection: str, where: Values | None = None) -> int:
         def work(db: sqlite3.Connection) -> int:
-            (rows,) = db.execute(queries.count(collection)).fetchone()
+            (rows,) = db.execute(queries.count(collection, where)).fetchone()
             return int(rows)
 
         return await self._engine.read(work)
@@ -90,10 +90,7 @@ class SqliteStructure:
         await self._write(lambda db: db.execute(statements[change.what]))
 
     async def fill(self, fill: Fill, progress: Progress) -> None:
-        (lacking,) = await self._engine.read(
-            lambda db: db.execute(queries.count(fill.collection, fill.where)).fetchone()
-        )
-        done = 0
+        lacking, done = await self.count(fill.collection, fill.where), 0
         while filled := await self._write(_fill, fill):
             done += filled
             progress(f"filling {fill.collection}", min(done, lacking), lacking)

@@ -122,6 +122,27 @@ class TestSeveralOpeners:
         assert {type(answer) for answer in answers} <= {type(None), errors.CallEnded}
         assert (await told(calls, call.id)).count("call.ended") == 1
 
+    async def test_a_beat_or_the_loss_of_its_party_wins_never_both(
+        self, calls: Calls, other: Calls, clock: FakeClock
+    ) -> None:
+        ids = [(await calls.start(chosen_id(n), ANN, invite=[BOB])).id for n in range(100, 140)]
+        for id in ids:
+            await calls.join(id, BOB)
+        clock.advance(31)
+        for party in (ANN, BOB):  # a beat that is to come is written over one that is there
+            await asyncio.gather(*(calls.heartbeat(id, party) for id in ids))
+        for pause in (0, 60, 59, 2 + BEHIND):
+            await calls.sweep()
+            clock.advance(pause)
+        expired, beats = await asyncio.gather(
+            asyncio.gather(*(calls.expire(id) for id in ids)),
+            asyncio.gather(*(outcome_of(other.heartbeat(id, BOB)) for id in ids)),
+        )
+        assert {type(beat) for beat in beats} <= {type(None), errors.CallEnded}
+        for call, beat in zip(expired, beats, strict=True):
+            lost = [e.party for e in await calls.timeline(call.id) if e.type == "participant.lost"]
+            assert lost == ([ANN] if beat is None else [ANN, BOB])
+
 
 class TestSweepLease:
     async def test_while_another_sweeps_nothing_is_done(

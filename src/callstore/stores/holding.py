@@ -1,0 +1,51 @@
+"""Work that only one may do at a time: under a lease that is renewed while it lasts."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+
+from callstore.errors import Busy, CallstoreError, StoreError
+from callstore.stores import leases
+from callstore.stores.protocol import Store
+
+_RENEW_EVERY = leases.LEASE_FOR.total_seconds() / 3
+
+
+@asynccontextmanager
+async def holding(
+    store: Store, id: str, holder: str, clock: Callable[[], datetime], *, refusal: CallstoreError
+) -> AsyncIterator[None]:
+    """`refusal` where another holds the lease. Work whose lease another has taken, because it could
+    not be renewed in time, is stopped: Busy."""
+
+    async def renew() -> bool:
+        return await store.change_lease(id, leases.renew(id, holder, clock())) is not None
+
+    if await store.change_lease(id, leases.take(id, holder, clock())) is None:
+        raise refusal
+    try:
+        async with asyncio.timeout(None) as limit:
+            renewing = asyncio.create_task(_keep(renew, limit))
+            try:
+                yield
+            finally:
+                renewing.cancel()
+                with suppress(asyncio.CancelledError):
+                    await renewing
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise Busy(f"the lease {id!r} ran out and another took it: this stopped half way") from None
+    finally:
+        with suppress(StoreError):  # then it runs out by itself
+            await store.change_lease(id, leases.release(holder))
+
+
+async def _keep(renew: Callable[[], Awaitable[bool]], limit: asyncio.Timeout) -> None:
+    while True:
+        await asyncio.sleep(_RENEW_EVERY)
+        with suppress(StoreError):  # it may come back before the lease ends
+            if not await renew():
+                limit.reschedule(asyncio.get_running_loop().time())
+                return
