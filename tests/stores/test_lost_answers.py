@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 from pymongo import MongoClient
+from tests.stores import database
 
 from callstore import Call, Calls, errors, open_calls
 from callstore.testing.contract.quality import report_at
@@ -147,3 +148,15 @@ async def test_a_row_that_a_validator_rejects_harms_no_other(
         assert kinds(results) == {"Joined": 49, "StoreError": 1}
         assert isinstance(results[7], errors.StoreError)
         assert (await calls.get(made[7].id)).live_count == 1
+
+
+async def test_an_index_may_take_longer_than_an_answer_else_does(
+    new_mongo: str, failing: Failing
+) -> None:
+    async with open_calls(new_mongo):
+        pass
+    database.drop_index(new_mongo, "CallSession", "CallSession_history")
+    async with open_calls(f"{new_mongo}?socketTimeoutMS=300", check_schema=False) as calls:
+        with failing("createIndexes", blockConnection=True, blockTimeMS=1000):
+            report = await calls.schema.up()
+    assert [each.index for each in report.built] == ["CallSession_history"]

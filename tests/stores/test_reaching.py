@@ -32,6 +32,8 @@ SECRET = "s3cret-w0rd"
         "mongodb://localhost/" + "a" * 64,
         "mongodb://localhost/x?w=nobody&readPreference=sometimes",
         "mongodb://localhost/x?tls=perhaps",
+        "mongodb://localhost/x?tls=true&tlsCAFile=/nowhere",
+        "mongodb://localhost/x?datetime_conversion=sometimes",
         "mongodb+srv://",
     ],
 )
@@ -134,6 +136,28 @@ async def test_every_write_is_the_majoritys_whatever_the_url_says(
             if event.command_name == "commitTransaction"
         ]
     assert concerns == [{"w": "majority"}] * 2
+
+
+@pytest.mark.parametrize("options", ["tz_aware=true", "datetime_conversion=DATETIME_MS"])
+async def test_rows_are_read_alike_whatever_the_url_says(new_mongo: str, options: str) -> None:
+    async with open_calls(f"{new_mongo}?{options}") as calls:
+        call = await calls.start(conversation(1), user(1))
+        assert await calls.get(call.id) == call
+
+
+@pytest.mark.parametrize("database", ["admin", "local", "config"])
+async def test_a_database_of_the_servers_own_is_refused(mongod: LocalMongod, database: str) -> None:
+    with pytest.raises(errors.StoreError):
+        async with open_calls(f"{mongod.url}/{database}"):
+            pass
+
+
+async def test_after_its_end_nothing_can_be_asked(new_mongo: str) -> None:
+    async with open_calls(new_mongo) as calls:
+        pass
+    for work in (calls.schema.status, calls.schema.plan, calls.schema.up, calls.schema.verify):
+        with pytest.raises(errors.StoreUnavailable, match="closed"):
+            await work()
 
 
 async def test_history_and_log_may_come_from_a_secondary(two: LocalMongod) -> None:

@@ -1,10 +1,12 @@
 """Databases that go up and down, are planned, verified, refused; on every store."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.stores import database
 from tests.stores.migrating import NEWEST, ended, killed_at, schema_of
 
@@ -13,6 +15,8 @@ from callstore.schema.report import SchemaReport
 from callstore.schema.shape import changes
 from callstore.schema.steps import HISTORY, History, Step
 from callstore.schema.tables import COLLECTIONS
+from callstore.stores import holding
+from callstore.stores.leases import release, take
 from callstore.stores.mongo import shape as mongo_shape
 from callstore.stores.sqlite import shape as sqlite_shape
 from callstore.testing.contract.world import ANN, BOB, ROOM, check_sound
@@ -162,6 +166,20 @@ class TestDown:
         assert database.rows(new_url) == {}
         await filled(new_url)
 
+    async def test_losing_rows_takes_a_yes_that_is_one(self, new_url: str) -> None:
+        await filled(new_url)
+        async with open_calls(new_url) as calls:
+            with pytest.raises(errors.Invalid, match="/yes"):
+                await calls.schema.down(to=0, yes="no")  # type: ignore[arg-type]
+
+    async def test_it_is_alone_whatever_it_leads_to(self, new_url: str) -> None:
+        await filled(new_url)
+        async with open_calls(new_url) as calls:
+            await calls._store.change_lease("schema", take("schema", "other", datetime.now(UTC)))
+            for to in (0, 1):
+                with pytest.raises(errors.Busy):
+                    await calls.schema.down(to=to, yes=True)
+
     async def test_nothing_goes_under_a_hold(self, new_url: str) -> None:
         await filled(new_url)
         database.hold(new_url)
@@ -251,3 +269,51 @@ async def test_an_up_that_is_killed_at_any_batch_goes_on(new_url: str, batches: 
 
 def _kind(url: str) -> str:
     return url.partition(":")[0]
+
+
+@pytest.mark.parametrize("how", [{"validationLevel": "off"}, {"validationAction": "warn"}])
+async def test_rules_that_refuse_nothing_are_told_and_mended(
+    new_mongo: str, how: dict[str, str]
+) -> None:
+    await filled(new_mongo)
+    with database.mongo_database(new_mongo) as db:
+        db.command({"collMod": "CallSession", **how})
+    async with open_calls(new_mongo, check_schema=False) as calls:
+        (planned,) = (await calls.schema.plan()).changes
+        assert (planned.action, planned.what) == ("change", "rules")
+        assert (await calls.schema.up()).pending == []
+        assert (await calls.schema.plan()).changes == []
+
+
+async def test_an_index_of_another_kind_is_told(new_url: str) -> None:
+    await filled(new_url)
+    database.drop_index(new_url, "CallSession", "CallSession_history")
+    database.add_index(new_url, "CallSession", "CallSession_history", "type")
+    with pytest.raises(errors.SchemaMismatch, match="CallSession_history"):
+        async with open_calls(new_url):
+            pass
+
+
+async def test_a_lease_that_another_has_taken_stops_what_was_done_under_it(
+    new_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holding, "_RENEW_EVERY", 0.05)
+    async with open_calls(new_url) as calls:
+        store, clock = calls._store, lambda: datetime.now(UTC)
+        taken = errors.Busy("taken")
+
+        async def two() -> None:
+            async with holding.holding(store, "job", "two", clock, refusal=taken):
+                pass
+
+        async def one() -> None:
+            async with holding.holding(store, "job", "one", clock, refusal=taken):
+                with pytest.raises(errors.Busy, match="taken"):
+                    await two()
+                await asyncio.sleep(0.2)  # renewed meanwhile
+                await store.change_lease("job", lambda old: old and replace(old, holder="two"))
+                await store.change_lease("job", release("two"))
+                await asyncio.Event().wait()
+
+        with pytest.raises(errors.Busy, match="another took it"):
+            await one()
