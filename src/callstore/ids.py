@@ -15,6 +15,8 @@ Id = Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
 
 NOBODY = "0" * 24
 """Stands where a required reference pointed at someone who was erased."""
+LAST = "g"
+"""Sorts behind every id."""
 
 _HEX = re.compile(r"[0-9a-fA-F]{24}")
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from callstore.calls.describe import Describe
 from callstore.calls.facade import Calls
+from callstore.captions.commands import AddCaptions, DeleteCaption, TranslateCaption
+from callstore.captions.decide import decide_add, decide_delete, decide_translate
 from callstore.errors import Invalid, NotFound, SchemaMismatch
 from callstore.ids import id_maker
 from callstore.quality.live import Report, decide_report
@@ -58,7 +60,10 @@ async def open_calls(
             keep=chosen.keep_calls,
             liveness=chosen.liveness,
             deciders={
-                Report: partial(decide_report, live_issues=chosen.live_issues, lines=chosen.lines)
+                Report: partial(decide_report, live_issues=chosen.live_issues, lines=chosen.lines),
+                AddCaptions: decide_add,
+                TranslateCaption: decide_translate,
+                DeleteCaption: decide_delete,
             },
         )
         group = Group(opened, rules, deadline=chosen.command_deadline)

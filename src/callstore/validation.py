@@ -9,16 +9,19 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, ValidationError
 
-from callstore.calls.model import CallSettings, DeviceInfo, Guest, Label, Party, User
+from callstore.calls.model import Guest, Label, Party, User
+from callstore.captions.languages import canonical
+from callstore.captions.model import Text
+from callstore.captions.words import Term, terms
 from callstore.errors import Invalid
 from callstore.ids import Id, parse_id
 from callstore.times import EPOCH, to_ms
@@ -29,6 +32,8 @@ LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 JSON_BYTES = 64 * 1024
 JSON_LEVELS = 32
 MAX_INVITES = MAX_IDS = 10_000
+MAX_OBJECTS = 1000  # in a list of them
+MAX_QUERY = 500  # characters
 MAX_ERRORS = 100  # named of one field
 
 Time = Annotated[datetime, "UTC, whole milliseconds"]
@@ -38,6 +43,9 @@ Cursor = Annotated[tuple[datetime, str], "opaque: the last row of a page, by (cr
 Limit = Annotated[int, Meta(ge=1, le=100)]
 Offset = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Ids = Annotated[list[str], "a set of call ids"]
+LanguageTag = Annotated[str, "a BCP-47 tag, in its canonical form"]
+Query = Annotated[list[Term], "what a text asks for"]
+Translations = Annotated[dict[str, str], "language -> text"]
 
 S = TypeVar("S", bound=Struct)
 
@@ -84,6 +92,11 @@ def _parsers(kind: type[Struct]) -> list[tuple[str, Callable[[Any], Any]]]:
 def _parser(annotation: Any) -> Callable[[Any], Any]:
     if annotation in _PARSERS:
         return _PARSERS[annotation]
+    if _is_struct(annotation):
+        return _struct(annotation)
+    if get_origin(annotation) is list and _is_struct(one := get_args(annotation)[0]):
+        parse = _struct(one)
+        return lambda value: _each(value, parse, MAX_OBJECTS)
     options = get_args(annotation)
     if options and (type(None) in options or UnsetType in options):
         absent = tuple(a for a in (None, UNSET) if type(a) in options)
@@ -91,6 +104,10 @@ def _parser(annotation: Any) -> Callable[[Any], Any]:
         inner = _parser(_union(rest))
         return lambda value: value if any(value is a for a in absent) else inner(value)
     return lambda value: _convert(value, annotation)
+
+
+def _is_struct(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Struct)
 
 
 def _union(options: list[Any]) -> Any:
@@ -237,25 +254,59 @@ def _label(value: object) -> str:
     return encodable(value)
 
 
+def _text(value: object) -> str:
+    text: str = _convert(value, Text)
+    if "\0" in text:
+        raise ValueError("must have no NUL")
+    return text
+
+
+def _translations(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError("must be an object of language and text")
+    wrong: list[tuple[str, str]] = []
+    made: dict[str, str] = {}
+    for tag, text in value.items():
+        language = _attempt(wrong, _step(tag), canonical, tag)
+        made[language] = _attempt(wrong, _step(tag), _text, text)
+    if wrong:
+        raise FieldErrors(wrong)
+    return made
+
+
 def _struct(kind: type[S]) -> Callable[[Any], S]:
-    """A Struct from a mapping with the outside's camelCase names, or from one of its own kind."""
-    outside = {f.encode_name: _parser(f.type) for f in msgspec.structs.fields(kind)}
+    """A Struct from a mapping with the outside's names, or from one of its own kind."""
+    fields = msgspec.structs.fields(kind)
+    outside = {f.encode_name: (f.name, _parser(f.type)) for f in fields}
 
     def parse(value: object) -> S:
         given = msgspec.to_builtins(value) if isinstance(value, kind) else value
-        if not isinstance(given, dict):
+        if not isinstance(given, Mapping):
             raise ValueError("must be an object")
         wrong: list[tuple[str, str]] = []
+        parsed: dict[str, Any] = {}
         for name, item in given.items():
             if name in outside:
-                _attempt(wrong, _step(name), outside[name], item)
+                attribute, parse_item = outside[name]
+                parsed[attribute] = _attempt(wrong, _step(name), parse_item, item)
             else:
                 wrong.append((_step(name), f"is not one of {', '.join(outside)}"))
+        wrong += [
+            (_step(f.encode_name), "must be given")
+            for f in fields
+            if f.required and f.encode_name not in given
+        ]
         if wrong:
             raise FieldErrors(wrong)
-        return msgspec.convert(given, kind)
+        return kind(**parsed)
 
     return parse
+
+
+def _query(value: object) -> list[Term]:
+    if not isinstance(value, str) or len(value) > MAX_QUERY:
+        raise ValueError(f"must be a text of at most {MAX_QUERY} characters")
+    return terms(encodable(value))
 
 
 def _step(name: object) -> str:
@@ -272,6 +323,8 @@ _PARSERS: dict[Any, Callable[[Any], Any]] = {
     Json: json_value,
     Cursor: _cursor,
     Label: _label,
+    LanguageTag: canonical,
+    Query: _query,
+    Text: _text,
+    Translations: _translations,
 }
-_PARSERS[DeviceInfo] = _struct(DeviceInfo)
-_PARSERS[CallSettings] = _struct(CallSettings)

@@ -1,5 +1,6 @@
 """The commands that change a call, as data. What each may do and does: `lifecycle`."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -33,6 +34,11 @@ class OnCall(Command, frozen=True, kw_only=True):
     """A command on one call."""
 
     call_id: Id
+
+    @property
+    def wanted_segments(self) -> Sequence[tuple[Party | str, str]]:
+        """The captions that it is decided on: (who spoke or their participant's id, segment id)."""
+        return ()
 
 
 class Ring(OnCall, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from callstore.calls.model import (
 )
 from callstore.calls.pages import Page
 from callstore.calls.replay import CallState, replay
+from callstore.captions.facade import Captions
 from callstore.errors import NotFound
 from callstore.quality.facade import Quality
 from callstore.retention.doctor import DoctorReport, examine
@@ -60,10 +61,12 @@ class Calls:
         self._clock = clock
         self._settings = settings
         self._describe = describe
+        self.captions = Captions(store, group)
         self.quality = Quality(store, group, clock=clock, new_id=new_id, settings=settings)
         self.schema = Schema(store, clock=clock, new_id=new_id, settings=settings)
-        analyse, silence = self.quality.analyse, settings.liveness
-        self._sweep = Sweep(store, group, analyse, clock=self._now, liveness=silence)
+        self._sweep = Sweep(
+            store, group, self.quality.analyse, clock=self._now, liveness=settings.liveness
+        )
 
     # -- a call's life
 
@@ -364,8 +367,8 @@ class Calls:
     ) -> DoctorReport:
         """Looks at every row for what other writers or a crash may have left; `fix` mends what can
         be. `progress` is told how many calls were looked at since it was last told."""
-        silence = self._settings.liveness
-        return await examine(self._store, self._group, self._now(), silence, fix, progress)
+        liveness = self._settings.liveness
+        return await examine(self._store, self._group, self._now(), liveness, fix, progress)
 
     async def seed(
         self,

@@ -11,6 +11,7 @@ from callstore.ids import Id
 Source = Literal["client", "server"]
 Language = Annotated[str, Meta(min_length=2, max_length=35)]
 """A BCP-47 tag."""
+Text = Annotated[str, Meta(min_length=1, max_length=5000)]
 
 
 class Caption(Row, frozen=True, kw_only=True):
@@ -22,7 +23,7 @@ class Caption(Row, frozen=True, kw_only=True):
     participant_id: Id
     segment_id: Label
     revision: Count = 0
-    text: Annotated[str, Meta(min_length=1, max_length=5000)]
+    text: Text
     language: Language
     translations: dict[str, str] | None = None  # language -> text
     timestamp: datetime  # when it was spoken
@@ -31,6 +32,11 @@ class Caption(Row, frozen=True, kw_only=True):
     confidence_score: Annotated[float, Meta(ge=0, le=1)] | None = None
     source: Source = "client"
     processing_time: Count | None = None  # ms
-    words: list[str] = []  # folded search terms
+    words: list[str] = []  # folded search terms, once it is final
     created_at: datetime
     expires_at: datetime | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it is one of, within its call."""
+        return self.participant_id, self.segment_id

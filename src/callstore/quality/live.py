@@ -6,16 +6,14 @@ from typing import Any
 import msgspec
 
 from callstore.calls.commands import ByParty
-from callstore.calls.lifecycle.turn import Context, State, Transition, Turn
+from callstore.calls.lifecycle.turn import Context, State, Transition, Turn, heard
 from callstore.calls.model import Participant, Row
-from callstore.errors import CallEnded, InvalidTransition
 from callstore.quality.issues import detect
 from callstore.quality.lines import LINES, Lines
 from callstore.quality.model import Issue, Reading
 from callstore.quality.report import sample_row
 from callstore.quality.terms import metrics_between
 
-LATE = timedelta(minutes=5)  # after endedAt: what was under way when the call ended
 METRICS_EVERY = timedelta(seconds=10)
 
 
@@ -37,11 +35,7 @@ def decide_report(
 ) -> Transition:
     """A sample; of a live party also a sign of life, their metrics and the issues now open."""
     turn, call = Turn(state, context), state.call
-    if call.ended_at is not None and turn.now - call.ended_at > LATE:
-        raise CallEnded(call.id)
-    row = turn.participant(command.party)
-    if row is None:
-        raise InvalidTransition("the party was never in the call")
+    row = heard(turn, command.party)
     turn.made.samples.append(
         sample_row(
             command.reading,
@@ -53,7 +47,6 @@ def decide_report(
     )
     turn.made.answer = []
     if row.live:
-        turn.beat(row)
         turn.made.answer = _follow(turn, row, command.reading, lines if live_issues else None)
     return turn.made
 

@@ -43,7 +43,9 @@ class Rule(Struct, frozen=True, kw_only=True):
 
 class Index(Struct, frozen=True, kw_only=True):
     """`where` makes it partial: field -> a value, None (is null) or PRESENT (is not null).
-    `only` is the store that needs it, where the other one does not."""
+    `only` is the store that needs it, where the other one does not. With `words`, a list of words
+    among its fields, rows are found by all of some words: on SQLite a full-text table, whose rows
+    are numbered as the collection's are."""
 
     name: str
     fields: tuple[str, ...]
@@ -52,6 +54,7 @@ class Index(Struct, frozen=True, kw_only=True):
     where: dict[str, Any] = {}
     only: Literal["sqlite", "mongodb"] | None = None
     ttl: bool = False  # MongoDB deletes a row TTL_AFTER its time
+    words: str | None = None
 
 
 TTL_AFTER = timedelta(days=3)
@@ -61,7 +64,8 @@ TTL_AFTER = timedelta(days=3)
 class Collection(Struct, frozen=True, kw_only=True, eq=False):
     """`key` is SQLite's primary key; rows lie in its order where `clustered`. `guard` is the field
     by which a writer sees that another was faster. `shard` is what a cluster shards it by: every
-    unique index begins with it. `owns` something outside the database: on SQLite a row of it keeps
+    unique index begins with it. `numbered` is the time in whose order SQLite numbers the rows, for
+    an index of words. `owns` something outside the database: on SQLite a row of it keeps
     its call from being deleted, else it goes with its call.
     """
 
@@ -72,6 +76,7 @@ class Collection(Struct, frozen=True, kw_only=True, eq=False):
     clustered: bool = False
     of_call: bool = True  # has conversationId and callSessionId
     owns: bool = False
+    numbered: str | None = None
     indexes: tuple[Index, ...] = ()
     rules: tuple[Rule, ...] = ()
     guard: str | None = None

@@ -225,13 +225,25 @@ ANALYTICS = collection(
 CAPTION = collection(
     "CallTranscription",
     Caption,
-    key=(*_OF_CALL, "id"),
+    key=(*_OF_CALL, "participantId", "segmentId"),
+    numbered="timestamp",
     indexes=(
         Index(
-            name="CallTranscription_segment",
-            fields=(*_OF_CALL, "participantId", "segmentId"),
-            unique=True,
-            serves="one row per segment of a participant's speech",
+            name="CallTranscription_id",
+            fields=("id",),
+            only="sqlite",
+            serves="a caption by its id",
+        ),
+        Index(
+            name="CallTranscription_spoken",
+            fields=(*_OF_CALL, "timestamp", "id", "isFinal"),
+            serves="a call's captions in the order of speaking, by cursor; search in a call",
+        ),
+        Index(
+            name="CallTranscription_words",
+            fields=("conversationId", "words", "timestamp", "id"),
+            words="words",
+            serves="search in a conversation, or in a party's",
         ),
     ),
 )

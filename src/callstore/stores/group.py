@@ -178,6 +178,7 @@ class _Kept:
         self.participants = dict(state.participants) if stored else {}
         self.entries = dict(state.entries) if stored else {}
         self.pulses = dict(state.pulses) if stored else {}
+        self.captions = dict(state.captions) if stored else {}
 
 
 class CommandBatch:
@@ -295,9 +296,14 @@ def _collect(kept: _Kept, changed: Changed) -> None:
     changed.participants.extend(_differing(kept.participants, state.participants))
     changed.entries.extend(_differing(kept.entries, state.entries))
     changed.pulses.extend(_differing(kept.pulses, state.pulses))
+    for old, new in _differing(kept.captions, state.captions):
+        if new is not None:
+            changed.captions.append((old, new))
+        elif old is not None:
+            changed.gone.append(old)
 
 
-def _differing(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[Any, Any]]:
+def _differing(before: dict[Any, Any], after: dict[Any, Any]) -> list[tuple[Any, Any]]:
     return [(before.get(key), row) for key, row in after.items() if before.get(key) is not row]
 
 

@@ -22,12 +22,13 @@ from callstore.calls.model import (
     QualityMetrics,
     Response,
 )
+from callstore.captions.model import Caption
 from callstore.ids import Id
 from callstore.quality.model import Analytics, Sample
 from callstore.schema.model import Lease
 from callstore.stores.leases import Change
 from callstore.stores.structure import Progress, Structure, untold
-from callstore.validation import Cursor, Limit, Offset, Time
+from callstore.validation import Cursor, Limit, Offset, Query, Time
 
 
 class WriteConflict(Exception):
@@ -48,6 +49,8 @@ class Changed(Struct, frozen=True, kw_only=True):
     events: list[Event] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     metrics: list[tuple[Participant, QualityMetrics]] = field(default_factory=list)
+    captions: list[tuple[Caption | None, Caption]] = field(default_factory=list)
+    gone: list[Caption] = field(default_factory=list)  # deleted
 
     @property
     def pairs(self) -> dict[str, Sequence[tuple[Any, Any]]]:
@@ -57,6 +60,7 @@ class Changed(Struct, frozen=True, kw_only=True):
             "CallParticipant": self.participants,
             "CallLogEntry": self.entries,
             "CallPulse": self.pulses,
+            "CallTranscription": self.captions,
         }
 
 
@@ -130,6 +134,33 @@ class Finding(Struct, frozen=True, kw_only=True, rename="camel"):
     id: str
     detail: str
     conversation_id: str | None = None
+
+
+class CaptionsQuery(Struct, frozen=True, kw_only=True):
+    """A page of a call's captions in the order of speaking, past `cursor`."""
+
+    call_id: Id
+    final: bool  # only those
+    cursor: Cursor | None
+    limit: Limit
+
+
+class SearchQuery(Struct, frozen=True, kw_only=True):
+    """A page of final captions that have all that is asked for, the latest first, below `cursor`:
+    of a call, a conversation, or the calls that a party was in."""
+
+    query: Query
+    call_id: Id | None
+    conversation_id: Id | None
+    party: Party | None
+    cursor: Cursor | None
+    limit: Limit
+
+
+def page_of(found: list[Caption], limit: int) -> tuple[list[Caption], Place | None]:
+    """Of one more than a page has, where there are so many: the page, and where the next begins."""
+    page = found[:limit]
+    return page, (page[-1].timestamp, page[-1].id) if len(found) > limit else None
 
 
 class Store(Protocol):
@@ -238,6 +269,18 @@ class Store(Protocol):
         """All of a call, by participant and time."""
 
     async def analytics(self, call_id: str) -> Analytics | None: ...
+
+    async def caption(self, caption_id: str) -> Caption | None: ...
+
+    async def captions(self, call_id: str) -> list[Caption]:
+        """The final ones of a call, in the order of speaking."""
+
+    async def captions_page(self, query: CaptionsQuery) -> tuple[list[Caption], Place | None]:
+        """By (timestamp, id); None: there is no next page. Examines limit + 1 entries."""
+
+    async def search_captions(self, query: SearchQuery) -> tuple[list[Caption], Place | None]:
+        """By (timestamp, id), falling. Examines the captions that have the rarest of the words, of
+        a call those of the call; the same rows in the same order on every store."""
 
     # -- sweeping and examining: long, on a reader of their own
 

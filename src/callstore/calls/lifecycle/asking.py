@@ -10,13 +10,20 @@ from callstore.calls.model import Call, Joined
 
 def want(call: Call, asked: Sequence[commands.OnCall], *, whole: bool) -> Want:
     """The rows that deciding `asked` on `call` can need; `whole`: everyone's, whatever they are."""
+    segments = frozenset(segment for command in asked for segment in command.wanted_segments)
     if whole or needs_everyone(call, asked):
-        return Want(call=call, everyone=True)
+        return Want(call=call, everyone=True, segments=segments)
     parties = {c.party for c in asked if isinstance(c, commands.ByParty)}
     logs = {c.party for c in asked if isinstance(c, _SETTLES_ENTRY)}
     if logs and call.started_at is None:
         logs.add(call.initiator)  # the first answer settles the initiator's entry
-    return Want(call=call, everyone=False, parties=frozenset(parties), logs=frozenset(logs))
+    return Want(
+        call=call,
+        everyone=False,
+        parties=frozenset(parties),
+        logs=frozenset(logs),
+        segments=segments,
+    )
 
 
 def needs_everyone(call: Call, asked: Sequence[commands.OnCall]) -> bool:

@@ -1,6 +1,6 @@
 """What a command is decided on, and what it decides: `State`, `Turn`, `Transition`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,9 +18,11 @@ from callstore.calls.model import (
     QualityMetrics,
     replace,
 )
-from callstore.errors import InvalidTransition
+from callstore.captions.model import Caption
+from callstore.errors import CallEnded, InvalidTransition
 
 BEAT_EVERY = timedelta(seconds=30)
+LATE = timedelta(minutes=5)  # after endedAt: what was under way when the call ended
 
 
 class Context(Struct, frozen=True, kw_only=True):
@@ -37,12 +39,21 @@ class Context(Struct, frozen=True, kw_only=True):
 
 class Want(Struct, frozen=True, kw_only=True):
     """The rows of one call that commands need: everyone's, or the participants `parties` and the
-    log entries of `logs`."""
+    log entries of `logs`; and the captions of `segments`, by who spoke or by their row's id."""
 
     call: Call
     everyone: bool
     parties: frozenset[Party] = frozenset()
     logs: frozenset[Party] = frozenset()
+    segments: frozenset[tuple[Party | str, str]] = frozenset()
+
+    def keys(self, state: "State") -> Iterator[tuple[str, str, str, str]]:
+        """Of the captions: (conversation, call, participant, segment), of who is in the state."""
+        for who, segment in self.segments:
+            if isinstance(who, str):
+                yield self.call.conversation_id, self.call.id, who, segment
+            elif (row := state.participants.get(who.ref)) is not None:
+                yield self.call.conversation_id, self.call.id, row.id, segment
 
 
 class Transition(Struct, kw_only=True):
@@ -56,6 +67,7 @@ class Transition(Struct, kw_only=True):
     mode_switch: tuple[Mode, Mode] | None = None
     samples: list[Any] = field(default_factory=list)  # quality.model.Sample
     metrics: list[tuple[Participant, QualityMetrics]] = field(default_factory=list)
+    captions: dict[tuple[str, str], Caption | None] = field(default_factory=dict)  # None: goes
     answer: Any = None  # where it is not the call
 
 
@@ -63,21 +75,25 @@ class State(Struct, kw_only=True):
     """What is known of one call: the rows loaded, then what the commands of a group made of them.
 
     Participants and entries are keyed by party ref, an erased party's by row id; pulses by
-    participant id. `everyone` says that all rows of the call are here.
+    participant id, captions by that and segment id (None: it is gone). `everyone` says that all
+    participants, entries and pulses of the call are here.
     """
 
     call: Call
     participants: dict[str, Participant] = field(default_factory=dict)
     entries: dict[str, LogEntry] = field(default_factory=dict)
     pulses: dict[str, Pulse] = field(default_factory=dict)
+    captions: dict[tuple[str, str], Caption | None] = field(default_factory=dict)
     everyone: bool = False
 
-    def add(self, row: Participant | LogEntry | Pulse) -> None:
+    def add(self, row: Participant | LogEntry | Pulse | Caption) -> None:
         """A row as it was loaded."""
         if isinstance(row, Participant):
             self.participants[key(row)] = row
         elif isinstance(row, LogEntry):
             self.entries[key(row)] = row
+        elif isinstance(row, Caption):
+            self.captions[row.key] = row
         else:
             self.pulses[row.participant_id] = row
 
@@ -86,6 +102,7 @@ class State(Struct, kw_only=True):
         self.participants.update(made.participants)
         self.entries.update(made.entries)
         self.pulses.update(made.pulses)
+        self.captions.update(made.captions)
 
 
 def key(row: Participant | LogEntry) -> str:
@@ -140,6 +157,12 @@ class Turn:
 
     def pulse(self, row: Participant) -> Pulse | None:
         return self.made.pulses.get(row.id) or self.state.pulses.get(row.id)
+
+    def caption(self, participant_id: str, segment_id: str) -> Caption | None:
+        key = participant_id, segment_id
+        return (
+            self.made.captions[key] if key in self.made.captions else self.state.captions.get(key)
+        )
 
     def sign_of_life(self, row: Participant) -> datetime:
         """The later of the current stint's join and the pulse."""
@@ -202,6 +225,20 @@ def live_participant(turn: Turn, party: Party) -> Participant:
     row = turn.participant(party)
     if row is None or not row.live:
         raise InvalidTransition("the party is not in the call")
+    return row
+
+
+def heard(turn: Turn, party: Party) -> Participant:
+    """Whom a report or a caption is of: anyone with a row in the call, until 5 minutes after its
+    end. Of a live one it is a sign of life."""
+    call = turn.state.call
+    if call.ended_at is not None and turn.now - call.ended_at > LATE:
+        raise CallEnded(call.id)
+    row = turn.participant(party)
+    if row is None:
+        raise InvalidTransition("the party was never in the call")
+    if row.live:
+        turn.beat(row)
     return row
 
 

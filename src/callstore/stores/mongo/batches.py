@@ -100,6 +100,10 @@ async def _load_rows(db: Database, wants: Sequence[Want], session: Session) -> l
         where = {**queries.of_calls(wants), "_id": {"$in": ids}}
         for pulse in await _rows(db, tables.PULSE, where, session, hint="_id_"):
             states[pulse.call_session_id].add(pulse)
+    if segments := [key for want in wants for key in want.keys(states[want.call.id])]:
+        where = queries.captions_of_segments(segments)
+        for caption in await _rows(db, tables.CAPTION, where, session):
+            states[caption.call_session_id].add(caption)
     return list(states.values())
 
 
@@ -116,6 +120,10 @@ async def write(db: Database, changed: Changed, session: Session, *, sharded: bo
             done = await db[collection.name].bulk_write(updates, session=session)
             if done.matched_count != len(updates):
                 raise WriteConflict(collection.name)
+    if changed.gone:
+        where = {"conversationId": {"$in": [oid(row.conversation_id) for row in changed.gone]}}
+        where["_id"] = {"$in": [oid(row.id) for row in changed.gone]}
+        await db[tables.CAPTION.name].delete_many(where, session=session, hint="_id_")
     for collection, rows in pairs:
         await insert(db, collection, [new for old, new in rows if old is None], session)
     await insert(db, tables.EVENT, changed.events, session)
@@ -156,7 +164,13 @@ def _set_metrics(row: Any, metrics: Any) -> UpdateOne:
 
 def _marker(changed: Changed) -> Marker | None:
     """A row that no other attempt inserts."""
-    for name, rows in (("CallEvent", changed.events), ("CallQualitySample", changed.samples)):
+    spoken = [new for old, new in changed.captions if old is None]
+    inserted: dict[str, Sequence[Any]] = {
+        tables.EVENT.name: changed.events,
+        tables.SAMPLE.name: changed.samples,
+        tables.CAPTION.name: spoken,
+    }
+    for name, rows in inserted.items():
         if rows:
             return Marker(collection=name, id=oid(rows[0].id))
     return None

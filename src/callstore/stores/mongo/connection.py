@@ -32,7 +32,6 @@ _DEFAULTS = {
     "connectTimeoutMS": 2000,  # also after what silence of its monitor a member counts as gone
     "heartbeatFrequencyMS": 2000,
     "serverSelectionTimeoutMS": 5000,
-    "socketTimeoutMS": 20_000,
 }
 """Of what the URL does not say. A new primary is found within seconds."""
 
@@ -47,7 +46,8 @@ def connect(url: str) -> Client:
             raise ValueError("a database's name has up to 63 letters, digits, - and _")
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # an option that is none is only warned of
-            return AsyncMongoClient(url, **defaults)  # type: ignore[arg-type]
+            # What takes long, as an index, takes as long as it does; all else has a deadline.
+            return AsyncMongoClient(url, socketTimeoutMS=None, **defaults)  # type: ignore[arg-type]
     except (errors.PyMongoError, ValueError, TypeError, KeyError, OSError, UserWarning) as error:
         raise Invalid.field("/store", f"is not a MongoDB URL: {error}") from None
 

@@ -24,7 +24,6 @@ Session = AsyncClientSession
 AT_ONCE = 32
 """Operations on their way: beyond that, tasks that wait for the driver starve."""
 _ATTEMPT = 5.0  # seconds that one attempt may take: a primary that hangs is not waited for longer
-_UNTIL_DONE = 86_400.0  # seconds; with none at all the driver's limit for a socket counts
 LONG = 90.0
 """Seconds that many rows may take to be written: longer than a transaction of a process that was
 killed keeps its rows."""
@@ -62,7 +61,7 @@ class Engine:
         """Queries that see one and the same snapshot of what a majority has. A `long` one may take
         as long as it gets answers."""
         self._need_open()
-        limit = pymongo.timeout(_UNTIL_DONE if long else self._patience)
+        limit = contextlib.nullcontext() if long else pymongo.timeout(self._patience)
         try:
             async with self._gate:
                 with connection.translated(), limit:
@@ -123,7 +122,7 @@ class Engine:
     async def doing(self, work: Awaitable[T]) -> T:
         """What takes as long as it takes, in no transaction."""
         try:
-            with connection.translated(), pymongo.timeout(_UNTIL_DONE):
+            with connection.translated(), pymongo.timeout(None):
                 return await work
         except Unwritable as error:
             raise StoreError(f"the database refused this: {error}") from error

@@ -9,7 +9,7 @@ from callstore.calls.model import OUTCOMES_BY_REASON, Outcome, Party
 from callstore.schema import tables
 from callstore.stores.mongo.codec import oid
 from callstore.stores.mongo.ddl import ANY
-from callstore.stores.protocol import HistoryQuery, LogQuery
+from callstore.stores.protocol import HistoryQuery, LogQuery, Place
 
 Filter = dict[str, Any]
 Pipeline = list[dict[str, Any]]
@@ -57,6 +57,23 @@ def entries_of_parties(wants: Iterable[Want], parties: Iterable[Party]) -> Filte
         "party": {"$in": [party.ref for party in parties]},
         "callSessionId": {"$in": [oid(want.call.id) for want in wants]},
     }
+
+
+def captions_of_segments(keys: Iterable[tuple[str, str, str, str]]) -> Filter:
+    """(conversation, call, participant, segment) each."""
+    spoken: dict[tuple[str, str, str], list[str]] = {}
+    for *of, segment in keys:
+        spoken.setdefault((of[0], of[1], of[2]), []).append(segment)
+    return {
+        "$or": [
+            {**of_call(oid(conversation), oid(call)), **of_speaker(participant, segments)}
+            for (conversation, call, participant), segments in spoken.items()
+        ]
+    }
+
+
+def of_speaker(participant: str, segments: list[str]) -> Filter:
+    return {"participantId": oid(participant), "segmentId": {"$in": segments}}
 
 
 # -- reading by key
@@ -179,6 +196,25 @@ def span(query: HistoryQuery | LogQuery) -> Filter:
     if until is not None:
         between["$lte"] = until
     return {"createdAt": between} if between else {}
+
+
+def past_place(cursor: Place | None) -> Filter:
+    """Captions behind this one, in the order of speaking."""
+    return _beside(cursor, "$gt")
+
+
+def below_place(cursor: Place | None) -> Filter:
+    """Captions before this one."""
+    return _beside(cursor, "$lt")
+
+
+def _beside(cursor: Place | None, way: str) -> Filter:
+    if cursor is None:
+        return {}
+    at, id = cursor
+    either = [{"timestamp": {way: at}}, {"timestamp": at, "_id": {way: oid(id)}}]
+    # The bound beside $or is what seeks.
+    return {"timestamp": {f"{way}e": at}, "$or": either}
 
 
 def down_to(at: datetime, id: Any) -> Filter:

@@ -9,23 +9,26 @@ from typing import Any, TypeVar
 from bson import ObjectId
 
 from callstore.calls.model import Call, Event, LogEntry, Party
+from callstore.captions.model import Caption
 from callstore.errors import Conflict, StoreError
 from callstore.quality.model import Analytics, Sample
 from callstore.schema import tables
 from callstore.schema.model import Lease
 from callstore.stores.leases import Change
 from callstore.stores.loading import bulk_load
-from callstore.stores.mongo import batches, examine, moving, pages, queries, rows
+from callstore.stores.mongo import batches, captions, examine, moving, pages, queries, rows
 from callstore.stores.mongo.codec import CODECS, Document, oid, utc
 from callstore.stores.mongo.engine import LONG, Engine, Marker, Session
 from callstore.stores.mongo.queries import Filter, Pipeline
 from callstore.stores.mongo.structure import MongoStructure
 from callstore.stores.protocol import (
     Batch,
+    CaptionsQuery,
     Finding,
     HistoryQuery,
     LogQuery,
     Place,
+    SearchQuery,
     Unwritable,
     WriteConflict,
 )
@@ -213,29 +216,67 @@ class MongoStore:
         found: list[Analytics] = await self._of_call("CallAnalytics", call_id, {})
         return found[0] if found else None
 
+    async def caption(self, caption_id: str) -> Caption | None:
+        work = partial(captions.caption, self._engine.db, caption_id)
+        return await self._engine.read(work)
+
+    async def captions(self, call_id: str) -> list[Caption]:
+        db = self._engine.db
+
+        async def work(session: Session) -> list[Caption]:
+            of_call = await self._rows_of(call_id, session)
+            return await captions.captions(db, of_call, session) if of_call else []
+
+        return await self._engine.read(work)
+
+    async def captions_page(self, query: CaptionsQuery) -> tuple[list[Caption], Place | None]:
+        db = self._engine.db
+
+        async def work(session: Session) -> tuple[list[Caption], Place | None]:
+            of_call = await self._rows_of(query.call_id, session)
+            if of_call is None:
+                return [], None
+            return await captions.captions_page(db, of_call, query, session)
+
+        return await self._engine.read(work)
+
+    async def search_captions(self, query: SearchQuery) -> tuple[list[Caption], Place | None]:
+        db = self._engine.lagging
+
+        async def work(session: Session) -> tuple[list[Caption], Place | None]:
+            place: Filter | None = {}
+            if query.call_id is not None:
+                place = await self._rows_of(query.call_id, session)
+            elif query.conversation_id is not None:
+                place = {"conversationId": oid(query.conversation_id)}
+            if place is None:
+                return [], None
+            return await captions.search(db, place, query, session)
+
+        return await self._engine.read(work)
+
     async def _of_call(
         self, collection: str, call_id: str, where: Filter, **options: Any
     ) -> list[Any]:
         db, decode = self._engine.db, CODECS[collection].decode
 
         async def work(session: Session) -> list[Document]:
-            conversation = await self._place(call_id, session)
-            if conversation is None:
+            of_call = await self._rows_of(call_id, session)
+            if of_call is None:
                 return []
-            of_call = queries.of_call(oid(conversation), oid(call_id))
             return await rows.fetch(db, collection, {**of_call, **where}, session, **options)
 
         return [decode(document) for document in await self._engine.read(work)]
 
-    async def _place(self, call_id: str, session: Session) -> str | None:
-        """The call's conversation; None: there is no such call."""
+    async def _rows_of(self, call_id: str, session: Session) -> Filter | None:
+        """What the rows of a call match; None: there is no such call."""
         if call_id not in self._places:
             calls = self._engine.db["CallSession"]
             found = await calls.find_one({"_id": oid(call_id)}, session=session)
             if found is None:
                 return None
             self._places.learn(CODECS["CallSession"].decode(found))
-        return self._places[call_id]
+        return queries.of_call(oid(self._places[call_id]), oid(call_id))
 
     # -- sweeping and examining
 

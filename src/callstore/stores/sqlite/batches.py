@@ -19,6 +19,7 @@ _CALLS = CODECS["CallSession"]
 _PARTICIPANTS = CODECS["CallParticipant"]
 _PULSES = CODECS["CallPulse"]
 _ENTRIES = CODECS["CallLogEntry"]
+_CAPTIONS = CODECS["CallTranscription"]
 _WIDTH = len(tables.PARTICIPANT.fields)
 
 
@@ -56,6 +57,7 @@ def _load_rows(db: sqlite3.Connection, wants: Iterable[Want]) -> list[State]:
     guests: list[tuple[str, str, str]] = []
     entries: list[tuple[str, str]] = []
     everyone: list[tuple[str, str]] = []
+    wants = list(wants)
     for want in wants:
         call = want.call
         states[call.id] = State(call=call, everyone=want.everyone)
@@ -79,6 +81,9 @@ def _load_rows(db: sqlite3.Connection, wants: Iterable[Want]) -> list[State]:
         *_fetch(db, _ENTRIES, queries.ENTRIES_OF_CALLS, everyone),
     ):
         states[entry.call_session_id].add(entry)
+    if segments := [key for want in wants for key in want.keys(states[want.call.id])]:
+        for caption in _fetch(db, _CAPTIONS, queries.CAPTIONS_OF_SEGMENTS, segments):
+            states[caption.call_session_id].add(caption)
     return list(states.values())
 
 
@@ -103,6 +108,9 @@ def write(db: sqlite3.Connection, changed: Changed) -> None:
                 for row, metrics in changed.metrics
             ],
         )
+    if changed.gone:
+        keys = [_key(tables.CAPTION, row) for row in changed.gone]
+        db.executemany(queries.delete(tables.CAPTION), keys)
     for collection, rows in pairs:
         insert(db, collection, [new for old, new in rows if old is None])
     insert(db, tables.EVENT, changed.events)

@@ -21,7 +21,10 @@ _TYPES = {
 
 def create_table(collection: Collection) -> str:
     parts = [_column(field) for field in collection.fields]
-    parts.append(f"PRIMARY KEY ({', '.join(collection.key)})")
+    if collection.numbered:
+        parts.insert(0, f"{NUMBER} INTEGER PRIMARY KEY")
+    key = "UNIQUE" if collection.numbered else "PRIMARY KEY"
+    parts.append(f"{key} ({', '.join(collection.key)})")
     if collection.of_call:
         parts.append(
             "FOREIGN KEY (conversationId, callSessionId)"
@@ -71,11 +74,58 @@ def indexes(collection: Collection) -> tuple[Index, ...]:
     return tuple(index for index in collection.indexes if index.only != "mongodb")
 
 
+NUMBER = "number"
+"""Of a row, in the order that its collection says."""
+_WORDS = "CREATE VIRTUAL TABLE"
+
+
 def create_index(collection: Collection, index: Index) -> str:
+    if index.words:
+        # Words come folded: whatever is not ASCII is part of one, as it is.
+        options = """content='', detail=none, tokenize="ascii tokenchars '.'\""""
+        return f"{_WORDS} {index.name} USING fts5({index.words}, {options})"
     unique = "UNIQUE " if index.unique else ""
     where = f" WHERE {' AND '.join(conditions(index.where))}" if index.where else ""
     columns = ", ".join(index.fields)
     return f"CREATE {unique}INDEX {index.name} ON {collection.name} ({columns}){where}"
+
+
+def is_of_words(index: str) -> bool:
+    return index.startswith(_WORDS)
+
+
+def build_index(collection: str, name: str, index: str) -> list[str]:
+    """What makes an index, and keeps one of words as its rows are."""
+    if not is_of_words(index):
+        return [index]
+    words = index.partition("fts5(")[2].partition(",")[0]
+    new, old = (_entry(words, alias) for alias in ("new", "old"))
+    adding = f"INSERT INTO {name} (rowid, {words})"
+    taking = f"INSERT INTO {name} ({name}, rowid, {words})"
+    put = f"{adding} SELECT new.{NUMBER}, {new} WHERE new.{words} <> '[]'"
+    take = f"{taking} SELECT 'delete', old.{NUMBER}, {old} WHERE old.{words} <> '[]'"
+    every = f"SELECT r.{NUMBER}, {_entry(words, 'r')} FROM {collection} r WHERE r.{words} <> '[]'"
+    trigger = f"CREATE TRIGGER {name}_{{}} AFTER {{}} ON {collection} BEGIN {{}}; END"
+    return [
+        index,
+        trigger.format("insert", "INSERT", put),
+        trigger.format("delete", "DELETE", take),
+        trigger.format("update", f"UPDATE OF {NUMBER}, {words}", f"{take}; {put}"),
+        f"{adding} {every}",
+    ]
+
+
+def _entry(words: str, alias: str) -> str:
+    """The words of a row, and where it belongs as words of their own."""
+    listed = f"(SELECT group_concat(value, ' ') FROM json_each({alias}.{words}))"
+    return f"'.' || {alias}.conversationId || ' .' || {alias}.callSessionId || ' ' || {listed}"
+
+
+def drop_index(name: str, index: str) -> list[str]:
+    if not is_of_words(index):
+        return [f"DROP INDEX {name}"]
+    triggers = [f"DROP TRIGGER IF EXISTS {name}_{when}" for when in ("insert", "delete", "update")]
+    return [*triggers, f"DROP TABLE {name}"]
 
 
 def conditions(where: Mapping[str, Any]) -> Iterator[str]:

@@ -49,6 +49,13 @@ ENTRIES_OF_PARTIES = f"""
 SELECT {_ENTRY} FROM json_each(?) k
 CROSS JOIN CallLogEntry e ON e.party = k.value ->> 0 AND e.callSessionId = k.value ->> 1"""
 
+# Keys: [[conversation, call, participant, segment], …]
+CAPTIONS_OF_SEGMENTS = f"""
+SELECT {columns(tables.CAPTION, "t")} FROM json_each(?) k
+CROSS JOIN CallTranscription t ON t.conversationId = k.value ->> 0
+  AND t.callSessionId = k.value ->> 1 AND t.participantId = k.value ->> 2
+  AND t.segmentId = k.value ->> 3"""
+
 # Keys: [[conversation, call], …]
 EVERYONE_OF_CALLS = f"""
 SELECT {_PARTICIPANT}, {_PULSE} FROM json_each(?) k
@@ -69,18 +76,32 @@ LEASE = f"SELECT {columns(tables.LEASE, 'l')} FROM CallLease l WHERE l.id = ?"
 
 @cache
 def insert(collection: Collection) -> str:
-    marks = ", ".join("?" * len(collection.fields))
-    names = ", ".join(field.name for field in collection.fields)
-    return f"INSERT INTO {collection.name} ({names}) VALUES ({marks})"
+    names = [field.name for field in collection.fields]
+    marks = [f"?{number}" for number in range(1, len(names) + 1)]
+    if collection.numbered:
+        marks.append(_number(collection, marks[names.index(collection.numbered)]))
+        names.append(ddl.NUMBER)
+    return f"INSERT INTO {collection.name} ({', '.join(names)}) VALUES ({', '.join(marks)})"
+
+
+def _number(collection: Collection, at: str) -> str:
+    """The next one of a millisecond's, of which each has 2^20."""
+    return (
+        f"(SELECT coalesce(max({ddl.NUMBER}) + 1, {at} << 20) FROM {collection.name}"
+        f" WHERE {ddl.NUMBER} BETWEEN {at} << 20 AND ({at} << 20) + 1048575)"
+    )
 
 
 @cache
 def update(collection: Collection, changed: tuple[str, ...]) -> str:
     """Bound: the changed values, the key, the guard's value as it was read."""
     guard = collection.guard
-    sets = ", ".join(f"{name} = ?" for name in changed)
+    sets = [f"{name} = ?" for name in changed]
+    if collection.numbered in changed:
+        at = f"?{changed.index(collection.numbered) + 1}"
+        sets.append(f"{ddl.NUMBER} = {_number(collection, at)}")
     where = " AND ".join(f"{name} = ?" for name in (*collection.key, *((guard,) if guard else ())))
-    return f"UPDATE {collection.name} SET {sets} WHERE {where}"
+    return f"UPDATE {collection.name} SET {', '.join(sets)} WHERE {where}"
 
 
 # -- reading by key
@@ -105,6 +126,25 @@ SELECT {columns(tables.SAMPLE, "s")} FROM CallQualitySample s {_IN_CALL.format("
 ORDER BY s.participantId, s.at, s.id"""
 ANALYTICS = f"""
 SELECT {columns(tables.ANALYTICS, "a")} FROM CallAnalytics a {_IN_CALL.format("a")}"""
+
+_CAPTION = columns(tables.CAPTION, "t")
+CAPTION = f"SELECT {_CAPTION} FROM CallTranscription t WHERE t.id = ?"
+CAPTIONS = f"""
+SELECT {_CAPTION} FROM CallTranscription t {_IN_CALL.format("t")}
+  AND (t.timestamp, t.id) > (:after_at, :after_id) AND t.isFinal >= :final
+ORDER BY t.timestamp, t.id LIMIT :limit"""
+# The latest first, but for those of the same millisecond.
+FOUND = f"""
+SELECT {_CAPTION} FROM CallTranscription_words w
+CROSS JOIN CallTranscription t ON t.number = w.rowid
+WHERE w.CallTranscription_words MATCH :match AND w.rowid < :below {{}} ORDER BY w.rowid DESC"""
+_THERE = "SELECT 1 FROM CallParticipant p WHERE p.callSessionId = t.callSessionId"
+OF_PARTY = {
+    kind: f"AND EXISTS ({_THERE} AND p.conversationId = t.conversationId AND p.{field} = :party)"
+    for kind, field in (("user", "userId"), ("guest", "anonymousUserId"))
+}
+CONVERSATION_OF = "SELECT c.conversationId FROM CallSession c WHERE c.id = ?"
+CONVERSATIONS_OF = "SELECT DISTINCT e.conversationId FROM CallLogEntry e WHERE e.party = ?"
 
 # -- pages
 
@@ -288,7 +328,8 @@ def keyed(collection: Collection) -> str:
 @cache
 def put(collection: Collection) -> str:
     """Inserts a row, or writes it over the one of its key."""
-    sets = ", ".join(f"{field.name} = excluded.{field.name}" for field in collection.fields)
+    names = [*(f.name for f in collection.fields), *([ddl.NUMBER] if collection.numbered else [])]
+    sets = ", ".join(f"{name} = excluded.{name}" for name in names)
     key = ", ".join(collection.key)
     return f"{insert(collection)} ON CONFLICT ({key}) DO UPDATE SET {sets}"
 
@@ -308,11 +349,14 @@ DELETE_LEASE = "DELETE FROM CallLease WHERE id = ?"
 HAS_SCHEMA = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'CallSchema'"
 FORGET_STEP = "DELETE FROM CallSchema WHERE id = ?"
 SCHEMA = f"SELECT {columns(tables.SCHEMA, 'm')} FROM CallSchema m ORDER BY m.id"
+# An index of words is a table, and keeps its own in others that have its name before theirs.
 INDEX_STATEMENTS = """
-SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL
-ORDER BY name"""
+SELECT name, iif(type = 'index', tbl_name, substr(name, 1, instr(name, '_') - 1)), sql
+FROM sqlite_master WHERE sql IS NOT NULL
+  AND (type = 'index' OR type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%') ORDER BY name"""
 TABLE_STATEMENTS = """
-SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"""
+SELECT name, sql FROM sqlite_master WHERE type = 'table' AND instr(name, '_') = 0"""
+DEFINITION = "SELECT sql FROM sqlite_master WHERE name = ?"
 RESTATE = "UPDATE sqlite_schema SET sql = ? WHERE type = 'table' AND name = ?"
 HELD = "SELECT count(*) FROM CallSession WHERE holds <> '[]'"
 

@@ -43,7 +43,7 @@ def _parsed(sql: str, indexes: dict[str, str]) -> CollectionShape:
     rules = {OPTIONS: options.strip()}
     for part in _parts(body):
         word, _, rest = part.partition(" ")
-        if word in ("PRIMARY", "FOREIGN"):
+        if word in ("PRIMARY", "UNIQUE", "FOREIGN"):
             rules[word] = part
         elif word == "CONSTRAINT":
             rules[rest.partition(" ")[0]] = part

@@ -10,15 +10,26 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from callstore.calls.model import Call, Event, LogEntry, Party
+from callstore.captions.model import Caption
 from callstore.errors import Conflict, StoreError
 from callstore.quality.model import Analytics, Sample
 from callstore.schema import tables
 from callstore.schema.model import Lease
 from callstore.stores.leases import Change
 from callstore.stores.loading import bulk_load
-from callstore.stores.protocol import Batch, Finding, HistoryQuery, LogQuery, Place, Unwritable
+from callstore.stores.protocol import (
+    Batch,
+    CaptionsQuery,
+    Finding,
+    HistoryQuery,
+    LogQuery,
+    Place,
+    SearchQuery,
+    Unwritable,
+)
 from callstore.stores.sqlite import (
     batches,
+    captions,
     connection,
     engine,
     examine,
@@ -182,6 +193,18 @@ class SqliteStore:
             lambda db: rows.rows_of_call(db, "CallAnalytics", queries.ANALYTICS, call_id)
         )
         return found[0] if found else None
+
+    async def caption(self, caption_id: str) -> Caption | None:
+        return await self._engine.keyed(lambda db: captions.caption(db, caption_id))
+
+    async def captions(self, call_id: str) -> list[Caption]:
+        return await self._engine.read(lambda db: captions.captions(db, call_id))
+
+    async def captions_page(self, query: CaptionsQuery) -> tuple[list[Caption], Place | None]:
+        return await self._engine.read(lambda db: captions.captions_page(db, query))
+
+    async def search_captions(self, query: SearchQuery) -> tuple[list[Caption], Place | None]:
+        return await self._engine.read(lambda db: captions.search(db, query))
 
     # -- sweeping and examining
 

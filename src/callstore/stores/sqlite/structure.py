@@ -11,7 +11,7 @@ from callstore.schema.model import SchemaStep
 from callstore.schema.shape import Change, CollectionShape, Definition, Shape
 from callstore.schema.steps import Fill, Values
 from callstore.stores.protocol import Unwritable
-from callstore.stores.sqlite import batches, connection, queries, shape
+from callstore.stores.sqlite import batches, connection, ddl, queries, shape
 from callstore.stores.sqlite.codec import CODECS, decoder, encoder
 from callstore.stores.sqlite.engine import Engine
 from callstore.stores.structure import ProbeRow, Progress
@@ -70,10 +70,10 @@ class SqliteStructure:
 
         def work(db: sqlite3.Connection) -> None:
             if change.kind == "changed":
-                db.execute(f"DROP INDEX {change.name}")
+                _drop_index(db, change.name)
             steps = _ROW_STEPS + _FIELD_STEPS * len(self.fields_of(change.wanted))
             with _Counted(db, rows, steps, told):
-                db.execute(change.wanted)
+                _make_index(db, change.collection, change.name, change.wanted)
 
         try:
             await self._engine.write(work)
@@ -82,12 +82,16 @@ class SqliteStructure:
         told(rows, rows)
 
     async def remove(self, change: Change) -> None:
-        statements = {
-            "collection": f"DROP TABLE {change.collection}",
-            "field": f"ALTER TABLE {change.collection} DROP COLUMN {change.name}",
-            "index": f"DROP INDEX {change.name}",
-        }
-        await self._write(lambda db: db.execute(statements[change.what]))
+        def work(db: sqlite3.Connection) -> None:
+            match change.what:
+                case "collection":
+                    _drop_table(db, change.collection)
+                case "field":
+                    db.execute(f"ALTER TABLE {change.collection} DROP COLUMN {change.name}")
+                case "index":
+                    _drop_index(db, change.name)
+
+        await self._write(work)
 
     async def fill(self, fill: Fill, progress: Progress) -> None:
         lacking, done = await self.count(fill.collection, fill.where), 0
@@ -113,7 +117,7 @@ class SqliteStructure:
             ours, there = [c.name for c in tables.COLLECTIONS], shape.live(db)
             for name in reversed(ours):  # rows of a call before their call
                 if name in there:
-                    db.execute(f"DROP TABLE {name}")
+                    _drop_table(db, name)
 
         await self._write(work)
 
@@ -122,6 +126,8 @@ class SqliteStructure:
 
     def fields_of(self, index: Definition) -> tuple[str, ...]:
         inside = index.partition("(")[2].partition(")")[0]
+        if ddl.is_of_words(index):
+            return (inside.partition(",")[0],)
         return tuple(part.strip() for part in inside.split(","))
 
     async def _write(self, work: Callable[..., Any], *arguments: Any) -> Any:
@@ -137,9 +143,27 @@ def _create(db: sqlite3.Connection, wanted: Shape, steps: Sequence[SchemaStep]) 
     db.execute(f"PRAGMA application_id = {connection.APPLICATION_ID}")
     for name, one in wanted.items():
         db.execute(shape.create_table(name, one))
-        for index in one.indexes.values():
-            db.execute(index)
+        for index, definition in one.indexes.items():
+            _make_index(db, name, index, definition)
     batches.insert(db, tables.SCHEMA, steps)
+
+
+def _make_index(db: sqlite3.Connection, collection: str, name: str, index: Definition) -> None:
+    for statement in ddl.build_index(collection, name, index):
+        db.execute(statement)
+
+
+def _drop_index(db: sqlite3.Connection, name: str) -> None:
+    (index,) = db.execute(queries.DEFINITION, (name,)).fetchone()
+    for statement in ddl.drop_index(name, index):
+        db.execute(statement)
+
+
+def _drop_table(db: sqlite3.Connection, name: str) -> None:
+    for index, definition in shape.live(db)[name].indexes.items():
+        if ddl.is_of_words(definition):
+            _drop_index(db, index)
+    db.execute(f"DROP TABLE {name}")
 
 
 def _create_table(db: sqlite3.Connection, change: Change) -> None:

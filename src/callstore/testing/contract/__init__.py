@@ -17,6 +17,7 @@ are errors, `asyncio_default_fixture_loop_scope = "function"`), hypothesis.
 import pytest
 
 _NOUNS = (
+    "captions",
     "starting",
     "clocks",
     "coming",
@@ -34,7 +35,13 @@ _NOUNS = (
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{noun}" for noun in _NOUNS))
 
-from callstore.testing.contract.clocks import TestClock  # noqa: E402 - rewritten from here on
+from callstore.testing.contract.captions import (  # noqa: E402 - rewritten from here on
+    TestCaptions,
+    TestExport,
+    TestSearch,
+    TestWhoMaySpeak,
+)
+from callstore.testing.contract.clocks import TestClock  # noqa: E402
 from callstore.testing.contract.coming import (  # noqa: E402
     TestAnswer,
     TestConnected,
@@ -99,6 +106,7 @@ __all__ = [
     "TestAnswer",
     "TestByKey",
     "TestCancel",
+    "TestCaptions",
     "TestChosenId",
     "TestClock",
     "TestConnected",
@@ -106,6 +114,7 @@ __all__ = [
     "TestEarlyJoin",
     "TestEnd",
     "TestEveryEntrance",
+    "TestExport",
     "TestFailed",
     "TestFilters",
     "TestFullCall",
@@ -123,6 +132,7 @@ __all__ = [
     "TestReports",
     "TestRing",
     "TestRingDeadline",
+    "TestSearch",
     "TestSeenAndHidden",
     "TestSeveralOpeners",
     "TestStart",
@@ -130,6 +140,7 @@ __all__ = [
     "TestSweepLease",
     "TestTimeline",
     "TestWhatAnEndLeaves",
+    "TestWhoMaySpeak",
     "TestWrongCall",
     "calls",
     "clock",

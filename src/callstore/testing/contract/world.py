@@ -90,9 +90,9 @@ async def check_call(calls: Calls, call_id: str) -> None:
         assert told.seated == row.seated
 
 
-async def answered(calls: Calls, *others: Party, **options: Any) -> Call:
+async def answered(calls: Calls, *others: Party, room: str = ROOM, **options: Any) -> Call:
     """A call of Ann's that these others, else Bob, were invited to and have answered."""
-    call = await calls.start(ROOM, ANN, invite=others or (BOB,), **options)
+    call = await calls.start(room, ANN, invite=others or (BOB,), **options)
     for party in others or (BOB,):
         call = (await calls.join(call.id, party)).call
     return call

@@ -1,0 +1,209 @@
+"""`calls.captions`: what was said, as it comes, found again, and as files."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from callstore.calls.arguments import OfCall
+from callstore.calls.model import Call, Label, Party
+from callstore.calls.pages import Page
+from callstore.captions.commands import AddCaptions, DeleteCaption, TranslateCaption
+from callstore.captions.model import Caption, Source, Text
+from callstore.captions.subtitles import Format, cues, written
+from callstore.errors import Invalid, NotFound
+from callstore.ids import Id
+from callstore.stores.group import Group
+from callstore.stores.protocol import CaptionsQuery, SearchQuery, Store
+from callstore.validation import LanguageTag, check, cursor_text
+
+SpeakerName = Callable[[Party], str | None]
+
+
+class _Translated(Struct, frozen=True, kw_only=True):
+    caption_id: Id
+    language: LanguageTag
+    text: Text
+
+
+class _Deleted(Struct, frozen=True, kw_only=True):
+    caption_id: Id
+    by: Label | None
+
+
+class _Exported(OfCall, frozen=True, kw_only=True):
+    format: Format
+    language: LanguageTag | None
+
+
+class Captions:
+    """Segments of speech, each kept once however often it is heard. Only of who is in the call, as
+    soon as they are, and until 5 minutes after its end."""
+
+    def __init__(self, store: Store, group: Group) -> None:
+        self._store = store
+        self._group = group
+
+    async def add(
+        self,
+        call_id: str,
+        party: Party,
+        *,
+        segment_id: str,
+        text: str,
+        language: str,
+        is_final: bool = True,
+        revision: int = 0,
+        timestamp: datetime | None = None,
+        duration: int | None = None,
+        confidence: float | None = None,
+        source: Source = "client",
+        processing_time: int | None = None,
+        translations: Mapping[str, str] | None = None,
+    ) -> Caption:
+        """The caption as it is kept afterwards, whatever the order in which segments come: a final
+        takes the place of an interim, a higher revision that of a lower one.
+
+        `segment_id` is the speaker's own. `language` is a BCP-47 tag, `timestamp` when it was
+        spoken (None: now), `duration` and `processing_time` are in ms, `confidence` from 0 to 1.
+        Forbidden where the call's settings say no transcription.
+        """
+        segment = {
+            "segment_id": segment_id,
+            "text": text,
+            "language": language,
+            "is_final": is_final,
+            "revision": revision,
+            "timestamp": timestamp,
+            "duration": duration,
+            "confidence": confidence,
+            "source": source,
+            "processing_time": processing_time,
+            "translations": translations,
+        }
+        try:
+            (caption,) = await self.add_many(call_id, party, [segment])
+        except Invalid as error:
+            alone = [(at.removeprefix("/segments/0"), said) for at, said in error.errors]
+            raise Invalid(alone) from None
+        return caption
+
+    async def add_many(
+        self, call_id: str, party: Party, segments: Iterable[Mapping[str, Any]]
+    ) -> list[Caption]:
+        """As `add`, up to 1,000 at once, all or nothing: for servers that transcribe. Each segment
+        is a mapping of what `add` takes by name."""
+        command = check(AddCaptions, call_id=call_id, party=party, segments=segments)
+        added: list[Caption] = await self._group.submit(command)
+        return added
+
+    async def translate(self, caption_id: str, language: str, text: str) -> Caption:
+        """The caption with its text in one more language, or in that language anew. At any time,
+        and from several writers at once: each language is kept."""
+        asked = check(_Translated, caption_id=caption_id, language=language, text=text)
+        caption = await self._found(asked.caption_id)
+        made: Caption = await self._group.submit(
+            TranslateCaption(
+                call_id=caption.call_session_id,
+                caption_id=caption.id,
+                participant_id=caption.participant_id,
+                segment_id=caption.segment_id,
+                language=asked.language,
+                text=asked.text,
+            )
+        )
+        return made
+
+    async def delete(self, caption_id: str, *, by: str | None = None) -> None:
+        """For a user's wish; `by` is who does it."""
+        caption = await self._found(check(_Deleted, caption_id=caption_id, by=by).caption_id)
+        await self._group.submit(
+            DeleteCaption(
+                call_id=caption.call_session_id,
+                caption_id=caption.id,
+                participant_id=caption.participant_id,
+                segment_id=caption.segment_id,
+            )
+        )
+
+    async def list(
+        self, call_id: str, *, final: bool = True, cursor: str | None = None, limit: int = 100
+    ) -> Page[Caption]:
+        """A page of the call's captions in the order of speaking; `final=False`: the interim ones
+        too. Costs the same wherever it lies."""
+        query = check(CaptionsQuery, call_id=call_id, final=final, cursor=cursor, limit=limit)
+        captions, more = await self._store.captions_page(query)
+        if not captions and query.cursor is None:
+            await self._call(query.call_id)
+        return Page(items=captions, next=cursor_text(more) if more else None)
+
+    async def search(
+        self,
+        query: str,
+        *,
+        call_id: str | None = None,
+        conversation_id: str | None = None,
+        party: Party | None = None,
+        cursor: str | None = None,
+        limit: int = 20,
+    ) -> Page[Caption]:
+        """A page of final captions that have all words of `query`, in the original or a
+        translation, the latest first: of a call, a conversation, or the calls that a party was in.
+
+        Case does not count, nor do accents on Latin, Greek, Cyrillic, Hebrew and Arabic letters.
+        `word*` finds what begins so, from three letters on. Chinese, Japanese, Thai and other
+        scripts without spaces are found by pairs of characters.
+        """
+        places = {"call_id": call_id, "conversation_id": conversation_id, "party": party}
+        given = [name for name, place in places.items() if place is not None]
+        if len(given) != 1:
+            raise Invalid.field("/call_id", "or a conversation_id or a party must be given: one")
+        asked = check(SearchQuery, query=query, **places, cursor=cursor, limit=limit)
+        captions, more = await self._store.search_captions(asked)
+        return Page(items=captions, next=cursor_text(more) if more else None)
+
+    async def export(
+        self,
+        call_id: str,
+        *,
+        format: Format,
+        language: str | None = None,
+        speaker_name: SpeakerName | None = None,
+    ) -> str:
+        """The call's final captions as a file: `vtt`, `srt`, `txt` or `json`.
+
+        In the original, or in `language` where there is a translation (what is in the original
+        instead says so in JSON). `speaker_name` gives a party's name; without, nobody is named.
+        Times count from the call's answer, else from its beginning.
+        """
+        asked = check(_Exported, call_id=call_id, format=format, language=language)
+        call = await self._call(asked.call_id)
+        found = cues(
+            call,
+            await self._store.captions(call.id),
+            asked.language,
+            _speakers(call, speaker_name),
+        )
+        return written(found, asked.format)
+
+    async def _found(self, caption_id: str) -> Caption:
+        caption = await self._store.caption(caption_id)
+        if caption is None:
+            raise NotFound("caption", caption_id)
+        return caption
+
+    async def _call(self, call_id: str) -> Call:
+        call = await self._store.call(call_id)
+        if call is None:
+            raise NotFound("call", call_id)
+        return call
+
+
+def _speakers(call: Call, name: SpeakerName | None) -> dict[str, str]:
+    named = {
+        row.id: name(row.party)
+        for row in call.participants or []
+        if name is not None and row.party is not None
+    }
+    return {id: said for id, said in named.items() if said}
