@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from callstore.calls.pages import Page
     from callstore.calls.replay import CallState
+    from callstore.captions.model import Caption
     from callstore.copying import CopyReport, copy_calls
     from callstore.opening import open_calls
     from callstore.retention.doctor import DoctorReport
@@ -44,6 +45,7 @@ __all__ = [
     "CallSettings",
     "CallState",
     "Calls",
+    "Caption",
     "CopyReport",
     "DeviceInfo",
     "DoctorReport",
@@ -71,6 +73,7 @@ _ELSEWHERE = {
     "AdoptionReport": "callstore.schema.adoption.model",
     "CallState": "callstore.calls.replay",
     "Calls": "callstore.calls.facade",
+    "Caption": "callstore.captions.model",
     "CopyReport": "callstore.copying",
     "DoctorReport": "callstore.retention.doctor",
     "Page": "callstore.calls.pages",

@@ -107,6 +107,22 @@ class _Stage:
         )
         self.call_id = call.id
 
+    async def say(self, second: float, party: Party, **said: str) -> None:
+        """At `second`, in the first of the languages; then in the others, as a translator would."""
+        await self.until(second)
+        (language, text), *others = said.items()
+        caption = await self.calls.captions.add(
+            self.call_id,
+            party,
+            segment_id=f"{second:.1f}",
+            text=text,
+            language=language,
+            duration=60 * len(text),
+            confidence=0.93,
+        )
+        for tongue, translated in others:
+            await self.calls.captions.translate(caption.id, tongue, translated)
+
     async def pick_up(self, party: Party, device: Device) -> None:
         await self.calls.join(self.call_id, party, device=device)
         await self.calls.connected(self.call_id, party)
@@ -174,9 +190,14 @@ async def _good(stage: _Stage) -> None:
     await stage.until(3.4)
     await stage.pick_up(cast.ben, MOBILE)
     await calls.connected(stage.call_id, cast.ada)
+    await stage.say(6, cast.ada, en="Can you hear me?", fr="Tu m'entends ?")
+    await stage.say(
+        9, cast.ben, fr="Oui, très bien. Chloé arrive.", en="Very well. Chloe is coming."
+    )
     await stage.until(14)
     await stage.pick_up(cast.chloe, DESKTOP)
     stage.load("wifi", {"a": cast.chloe}, begins=14.5, only=slice(0, 13))
+    await stage.say(17, cast.chloe, en="Sorry, I am late.", fr="Désolée, je suis en retard.")
     await stage.until(20)
     await calls.set_media(stage.call_id, cast.ada, screen=True)
     await stage.until(27.6)

@@ -3,6 +3,7 @@
 Every call is lived through by the same rules as a real one, so the rows are what they would be.
 """
 
+import itertools
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,11 +13,46 @@ from callstore.calls import commands, lifecycle
 from callstore.calls.arguments import Seed
 from callstore.calls.lifecycle.turn import Context, State
 from callstore.calls.model import CallType, DeviceInfo, Guest, Party, Row, User, replace
+from callstore.captions.commands import Segment
+from callstore.captions.merge import merge
 from callstore.settings import Settings
 from callstore.stores.protocol import Store
 from callstore.times import cut
 
 SPAN = timedelta(days=80)  # inside the 90 that an ended call is kept
+CAPTIONED = timedelta(days=25)  # inside the 30 that captions are kept
+_SAID = (
+    {
+        "en": "Good morning, can everybody hear me?",
+        "fr": "Bonjour, est-ce que tout le monde m'entend ?",
+        "de": "Guten Morgen, können mich alle hören?",
+    },
+    {
+        "en": "Let us look at the numbers of last week first.",
+        "fr": "Regardons d'abord les chiffres de la semaine dernière.",
+        "de": "Schauen wir uns zuerst die Zahlen der letzten Woche an.",
+    },
+    {
+        "en": "I will send the report before Friday.",
+        "fr": "J'enverrai le rapport avant vendredi.",
+        "de": "Ich schicke den Bericht vor Freitag.",
+    },
+    {
+        "en": "Sorry, I was on mute.",
+        "fr": "Désolé, mon micro était coupé.",
+        "de": "Entschuldigung, ich war stumm geschaltet.",
+    },
+    {
+        "en": "Who takes care of the invitation?",
+        "fr": "Qui s'occupe de l'invitation ?",
+        "de": "Wer kümmert sich um die Einladung?",
+    },
+    {
+        "en": "That sounds good, see you tomorrow.",
+        "fr": "C'est parfait, à demain.",
+        "de": "Das klingt gut, bis morgen.",
+    },
+)
 BATCH = 1000  # calls in a transaction
 _DEVICES = [
     DeviceInfo(browser=browser, os=os, device_type=kind)
@@ -87,6 +123,7 @@ def _collect(batch: dict[str, list[Any]], state: State, events: list[Any]) -> No
     batch.setdefault("CallLogEntry", []).extend(state.entries.values())
     batch.setdefault("CallPulse", []).extend(state.pulses.values())
     batch.setdefault("CallEvent", []).extend(events)
+    batch.setdefault("CallTranscription", []).extend(state.captions.values())
 
 
 async def _flush(
@@ -135,7 +172,8 @@ def _lives(
         begins = until - SPAN + number * slot
         room = min(slot, timedelta(hours=4))
         begins += rng.random() * (slot - room)
-        life = _Life(rng, conversation, begins, room, settings)
+        captioned = begins > until - CAPTIONED
+        life = _Life(rng, conversation, begins, room, settings, captioned=captioned)
         life.live()
         yield life.state, life.events
 
@@ -150,11 +188,14 @@ class _Life:
         begins: datetime,
         room: timedelta,
         settings: Settings,
+        *,
+        captioned: bool,
     ) -> None:
         self._rng = rng
         self._now = cut(begins)
         self._end = begins + room * 0.9
         self._roomy = room > timedelta(minutes=2)
+        self._keep_captions = settings.keep_captions if captioned else None
         self._context = Context(
             now=self._now,
             new_id=lambda: _id(rng, self._now.timestamp()),
@@ -247,7 +288,9 @@ class _Life:
 
     def _turns(self, coming: list[Party], talk: float) -> None:
         """What happens while they talk."""
-        self._after(talk * 0.4, talk * 0.6)
+        if len(coming) > 1 and self._keep_captions is not None:
+            self._speak([self._initiator, *coming], talk * 0.2)
+        self._after(talk * 0.2, talk * 0.4)
         if self._rng.random() < 0.3:
             muted = self._rng.choice(coming)
             self._do(commands.SetMedia, party=muted, audio=False)
@@ -259,6 +302,31 @@ class _Life:
             self._after(1, 8)
             self._join(dropped)
         self._after(talk * 0.3, talk * 0.4)
+
+    def _speak(self, parties: list[Party], span: float) -> None:
+        """A few sentences of several speakers, each in a language of their own."""
+        assert self._keep_captions is not None
+        tongues = dict(zip(parties, itertools.cycle(_SAID[0]), strict=False))
+        for number, said in enumerate(self._rng.sample(_SAID, self._rng.randint(2, len(_SAID)))):
+            self._after(span / 20, span / 5)
+            party = self._rng.choice(parties)
+            speaker = self.state.participants[party.ref]
+            if not speaker.live:
+                continue
+            segment = Segment(
+                segment_id=str(number),
+                text=said[tongues[party]],
+                language=tongues[party],
+                duration=self._rng.randint(900, 4000),
+                confidence=round(self._rng.uniform(0.7, 0.99), 2),
+                source="server",
+                translations=said,
+            )
+            caption = merge(
+                None, segment, speaker=speaker, now=self._now, new_id=self._context.new_id
+            )
+            expires = caption.created_at + self._keep_captions
+            self.state.captions[caption.key] = replace(caption, expires_at=expires)
 
     def _go(self, coming: list[Party]) -> None:
         if self._rng.random() < 0.02:  # everyone's connection breaks

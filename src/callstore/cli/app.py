@@ -206,6 +206,10 @@ def unusable(message: str) -> NoReturn:
     cls=Root,
     lazy={
         "calls": ("callstore.cli.calls:calls", "List calls, show one, end one."),
+        "captions": (
+            "callstore.cli.captions:captions",
+            "Export a call's captions, search what was said.",
+        ),
         "quality": ("callstore.cli.quality:quality", "Score getStats() traces, explain a score."),
         "sweep": ("callstore.cli.sweep:sweep", "Do what is due: time out, lose, switch, analyse."),
         "doctor": ("callstore.cli.doctor:doctor", "Find what does not agree, and mend it."),

@@ -1,9 +1,11 @@
 """Arguments that are more than a word: parties and times."""
 
+import shlex
 from datetime import UTC, datetime
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from callstore import Guest, User
 
@@ -33,6 +35,25 @@ class TimeType(click.ParamType[datetime]):
 
 PARTY = PartyType()
 TIME = TimeType()
+
+
+def next_page(ctx: click.Context, cursor: str) -> str:
+    """The command line that shows it."""
+    words = ctx.command_path.split()
+    for name, url in ctx.obj.typed.items():
+        words += [f"--{name}", url]
+    asked = {
+        name
+        for name in ctx.params
+        if name != "cursor" and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    for param in ctx.command.params:
+        name, value = str(param.name), ctx.params.get(str(param.name))
+        if isinstance(param, click.Argument):
+            words += [typed(each) for each in value or ()]
+        elif name in asked:
+            words += [f"--{name.replace('_', '-')}", *([] if value is True else [typed(value)])]
+    return shlex.join([*words, "--cursor", cursor])
 
 
 def typed(value: object) -> str:

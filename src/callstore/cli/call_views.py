@@ -17,6 +17,7 @@ from callstore.cli.output import (
     plain,
     quality,
     show,
+    show_next,
     some,
     who,
     word,
@@ -32,8 +33,7 @@ def page(page: Page[Any], next: str | None) -> None:
         show("no calls on this page" if next else "no calls")
     else:
         show(_log(items) if isinstance(items[0], LogEntry) else _history(items))
-    if next:
-        show("", Text.assemble(("next page: ", "dim"), next))
+    show_next(next)
 
 
 def _history(calls: Sequence[Call]) -> Grid:

@@ -1,15 +1,13 @@
 """`callstore calls`: look into the store, and end what nobody ends."""
 
-import shlex
 from typing import Any, Literal, get_args
 
 import click
-from click.core import ParameterSource
 
 from callstore import Calls, Party, errors
 from callstore.calls.model import CallType, Direction, Outcome, Response
 from callstore.cli.app import App, Group, unusable
-from callstore.cli.arguments import PARTY, TIME, typed
+from callstore.cli.arguments import PARTY, TIME, next_page
 
 OF_HISTORY = ("min_duration",)
 OF_LOG = ("direction", "response", "unseen")
@@ -64,19 +62,7 @@ def list_(
     else:
         from callstore.cli import call_views
 
-        call_views.page(page, _next_page(ctx, page.next) if page.next else None)
-
-
-def _next_page(ctx: click.Context, cursor: str) -> str:
-    """The command line that shows it."""
-    app: App = ctx.obj
-    words = ctx.command_path.split()
-    for name, url in app.typed.items():
-        words += [f"--{name}", url]
-    for name, value in ctx.params.items():
-        if name != "cursor" and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            words += [f"--{name.replace('_', '-')}", *([] if value is True else [typed(value)])]
-    return shlex.join([*words, "--cursor", cursor])
+        call_views.page(page, next_page(ctx, page.next) if page.next else None)
 
 
 @calls.command()

@@ -9,7 +9,7 @@ import click
 from rich.rule import Rule
 from rich.text import Text
 
-from callstore import Call, Calls, Event, LogEntry, Party, Stint, open_calls
+from callstore import Call, Calls, Caption, Event, LogEntry, Party, Stint, open_calls
 from callstore.cli.app import App, Storeless
 from callstore.cli.grid import Grid
 from callstore.cli.output import clock, duration, moment, quality, show, who, word
@@ -88,9 +88,16 @@ class _Shown:
         call = await self.calls.get(scene.call_id)
         events = await self.calls.timeline(call.id)
         analytics = await _analysis(self.calls, call.id)
+        captions = await self.calls.captions.list(call.id)
         self.calls_shown.append(call.id)
         self.document["calls"].append(
-            {"title": scene.title, "source": scene.source, "call": call, "analytics": analytics}
+            {
+                "title": scene.title,
+                "source": scene.source,
+                "call": call,
+                "analytics": analytics,
+                "captions": captions.items,
+            }
         )
         if self.quiet:
             return
@@ -103,6 +110,7 @@ class _Shown:
             "",
             self._roster(call, await self._answers(call), analytics),
             *_paragraph(self._modes(call, events)),
+            *_paragraph(self._said(call, captions.items)),
         )
         if analytics and analytics.quality_score is not None:
             show(*_paragraph(self._reasons(call, analytics)))
@@ -166,6 +174,20 @@ class _Shown:
             for event in events
             if event.type == "mode.switched" and (data := event.data)
         ]
+
+    def _said(self, call: Call, captions: Sequence[Caption]) -> list[Text]:
+        names = {row.id: self.name(row.party) for row in call.participants or ()}
+        lines = []
+        for caption in captions:
+            line = Text.assemble(
+                (f"{_at(call, caption.timestamp):>6}  ", "dim"),
+                ("said  ", "dim"),
+                f"{names[caption.participant_id]}: {caption.text}",
+            )
+            for language, text in (caption.translations or {}).items():
+                line.append(f"  {language}: {text}", "dim")
+            lines.append(line)
+        return lines
 
     def _reasons(self, call: Call, analytics: Analytics) -> list[Text]:
         """What made the scores: each party's worst windows, and their weakest term."""
@@ -301,4 +323,5 @@ def _farewell(path: Path | None, call_ids: Sequence[str]) -> None:
         f"  {store} calls show {call_ids[3]}",
         f"  {store} calls timeline {call_ids[1]}",
         f"  {store} quality show {call_ids[3]} --plot spike.svg",
+        f"  {store} captions export {call_ids[1]} --format vtt --language fr",
     )

@@ -112,6 +112,12 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
+def show_next(next: str | None) -> None:
+    """The command line of the page that follows."""
+    if next:
+        show("", Text.assemble(("next page: ", "dim"), next))
+
+
 def some(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from callstore.calls.model import Call, Event
+from callstore.captions.merge import folded
 from callstore.captions.model import Caption
 from callstore.ids import made_at
 from callstore.quality.analyse import timeline
@@ -27,7 +28,7 @@ SCORER = "adopted"  # the scorer version of an analysis that was another's
 def caption(row: TranscriptionRow, call: Call, speaker: str, keep: timedelta) -> Caption:
     """A segment of its own, for the document knows none."""
     created_at = row.created_at or row.timestamp or made_at(row.id)
-    return Caption(
+    kept = Caption(
         id=row.id,
         conversation_id=call.conversation_id,
         call_session_id=call.id,
@@ -45,6 +46,7 @@ def caption(row: TranscriptionRow, call: Call, speaker: str, keep: timedelta) ->
         created_at=created_at,
         expires_at=created_at + keep if call.ended_at else None,
     )
+    return folded(kept)
 
 
 def recording(row: RecordingRow, call: Call, *, by_guest: bool) -> Recording:

@@ -143,7 +143,6 @@ OF_PARTY = {
     kind: f"AND EXISTS ({_THERE} AND p.conversationId = t.conversationId AND p.{field} = :party)"
     for kind, field in (("user", "userId"), ("guest", "anonymousUserId"))
 }
-CONVERSATION_OF = "SELECT c.conversationId FROM CallSession c WHERE c.id = ?"
 CONVERSATIONS_OF = "SELECT DISTINCT e.conversationId FROM CallLogEntry e WHERE e.party = ?"
 
 # -- pages

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callstore import Calls, errors
+from callstore import Calls, Party, errors
 from callstore.captions.model import Caption
 from callstore.testing.clock import FakeClock
 from callstore.testing.contract.races import at_once
@@ -120,7 +120,10 @@ class TestCaptions:
         segments = [{"segment_id": str(n), "text": f"t{n}", "language": "en"} for n in range(100)]
         made = await calls.captions.add_many(call.id, BOB, segments)
         assert [each.text for each in made] == [f"t{n}" for n in range(100)]
-        wrong = [{**segments[0], "segment_id": "new"}, {**segments[1], "confidence": 1.1}]
+        wrong: list[dict[str, Any]] = [
+            {**segments[0], "segment_id": "new"},
+            {**segments[1], "confidence": 1.1},
+        ]
         with pytest.raises(errors.Invalid, match="/segments/1/confidence"):
             await calls.captions.add_many(call.id, BOB, wrong)
         with pytest.raises(errors.Invalid, match="/segments: must have at most 1000"):
@@ -422,7 +425,7 @@ class TestExport:
             duration=500,
         )
         await calls.captions.translate(first.id, "fr", "salut")
-        names = {ANN: "Ann & Co", BOB: None}
+        names: dict[Party, str | None] = {ANN: "Ann & Co", BOB: None}
         vtt = await calls.captions.export(
             call.id, format="vtt", language="fr", speaker_name=names.__getitem__
         )

@@ -1,0 +1,157 @@
+"""Each method of a store that sends queries, asked once of a database with a past."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from callstore import Call, Calls, Guest, Page
+from callstore.calls.model import party_from_ref, replace
+from callstore.stores.protocol import Finding
+from callstore.testing import FakeClock, chosen_id, conversation, user
+from callstore.testing.contract.quality import report_at
+
+
+class World:
+    """A database with a past: many calls, live ones, and the ids of some of them."""
+
+    def __init__(self, url: str, calls: Calls, clock: FakeClock) -> None:
+        self.url = url
+        self.calls = calls
+        self.clock = clock
+
+    async def fill(self) -> None:
+        seeded = await self.calls.seed(3000)
+        self.room = seeded.busy_conversation
+        self.party = party_from_ref(seeded.busy_party)
+        page = await self.calls.history(self.room, limit=50)
+        self.ended = page.items[10]
+        self.deep = await self.nth(page, 20)
+        if places := getattr(self.calls._store, "_places", None):
+            places.clear()
+        self.spare = replace(bare(self.ended), id=chosen_id(77))
+        self.orphan = Finding(
+            problem="orphan",
+            collection="CallEvent",
+            id=chosen_id(78),
+            conversation_id=conversation(78),
+            detail="",
+        )
+        self.live = []
+        for n in range(1, 101):
+            call = await self.calls.start(conversation(n), user(n), invite=[user(n + 200)])
+            await self.calls.join(call.id, user(n + 200))
+            self.live.append(call)
+        for n in (1, 2):
+            await self.calls.quality.report(
+                self.live[n].id, user(n + 1), report_at(self.clock(), 100)
+            )
+        for call, speaker in ((self.live[20], user(21)), (self.live[21], user(22))):
+            said = [
+                {
+                    "segment_id": str(n),
+                    "text": f"number {n} of many {n % 7}",
+                    "language": "en",
+                    "timestamp": self.clock() + timedelta(seconds=n),
+                }
+                for n in range(200)
+            ]
+            await self.calls.captions.add_many(call.id, speaker, said)
+        page_of_captions = await self.calls.captions.list(self.live[20].id, limit=50)
+        self.caption = page_of_captions.items[7]
+        self.spoken = page_of_captions.next
+
+    async def say(self, text: str) -> Any:
+        return await self.calls.captions.add(
+            self.live[20].id, user(21), segment_id=text, text=text, language="en"
+        )
+
+    async def say_and_delete(self) -> None:
+        await self.calls.captions.delete((await self.say("never mind")).id)
+
+    async def nth(self, page: Page[Any], pages: int) -> str:
+        cursor = page.next
+        for _ in range(pages):
+            cursor = (await self.calls.history(self.room, limit=50, cursor=cursor)).next
+        assert cursor is not None
+        return cursor
+
+
+Work = Callable[[World], Awaitable[Any]]
+SINCE = timedelta(days=40)
+
+METHODS: dict[str, Work] = {
+    "start": lambda w: w.calls.start(conversation(900), user(900), invite=[user(901)]),
+    "start with a chosen id": lambda w: w.calls.start(
+        conversation(901), user(900), call_id=chosen_id(901)
+    ),
+    "join": lambda w: w.calls.join(w.live[5].id, user(950)),
+    "join by a guest": lambda w: w.calls.join(w.live[5].id, Guest(chosen_id(7))),
+    "connected": lambda w: w.calls.connected(w.live[6].id, user(7)),
+    "heartbeat": lambda w: w.calls.heartbeat(w.live[7].id, user(8)),
+    "set_media": lambda w: w.calls.set_media(w.live[8].id, user(9), audio=False),
+    "leave": lambda w: w.calls.leave(w.live[9].id, user(10)),
+    "end": lambda w: w.calls.end(w.live[10].id),
+    "report": lambda w: w.calls.quality.report(w.live[11].id, user(12), report_at(w.clock(), 100)),
+    "expire": lambda w: w.calls.expire(w.live[12].id),
+    "get": lambda w: w.calls.get(w.ended.id),
+    "live_in": lambda w: w.calls.live_in(conversation(20)),
+    "current": lambda w: w.calls.current(user(20)),
+    "history": lambda w: w.calls.history(w.room),
+    "history, deep": lambda w: w.calls.history(w.room, cursor=w.deep),
+    "history, since": lambda w: w.calls.history(w.room, since=w.ended.created_at - SINCE),
+    "history, until": lambda w: w.calls.history(w.room, until=w.ended.created_at),
+    "history, since, deep": lambda w: w.calls.history(
+        w.room, since=w.ended.created_at - 2 * SINCE, cursor=w.deep
+    ),
+    "history with a party": lambda w: w.calls.history(w.room, party=w.party),
+    "history with a party, deep": lambda w: w.calls.history(w.room, party=w.party, cursor=w.deep),
+    "history of an outcome": lambda w: w.calls.history(w.room, outcome="declined"),
+    "history by offset": lambda w: w.calls.history(w.room, offset=500),
+    "log": lambda w: w.calls.log(w.party),
+    "log, deep": lambda w: w.calls.log(w.party, cursor=w.deep),
+    "log of a type": lambda w: w.calls.log(w.party, type="audio"),
+    "log of what is unseen": lambda w: w.calls.log(w.party, unseen=True),
+    "log of a response": lambda w: w.calls.log(w.party, response="declined"),
+    "unseen": lambda w: w.calls.unseen(w.party),
+    "mark_seen": lambda w: w.calls.mark_seen(w.party, [w.ended.id]),
+    "mark_seen, all": lambda w: w.calls.mark_seen(w.party),
+    "hide": lambda w: w.calls.hide(w.party, [w.ended.id]),
+    "hide, all": lambda w: w.calls.hide(user(30)),
+    "timeline": lambda w: w.calls.timeline(w.ended.id),
+    "timeline, after": lambda w: w.calls.timeline(w.ended.id, after=2, limit=3),
+    "analyse": lambda w: w.calls.quality.analyse(w.live[1].id),
+    "analytics": lambda w: w.calls._store.analytics(w.live[1].id),
+    "a caption": lambda w: w.say("a word more"),
+    "a caption again": lambda w: w.say("3"),
+    "a translation": lambda w: w.calls.captions.translate(w.caption.id, "fr", "numéro"),
+    "a caption deleted": lambda w: w.say_and_delete(),
+    "captions": lambda w: w.calls.captions.list(w.live[20].id),
+    "captions, deep": lambda w: w.calls.captions.list(w.live[20].id, cursor=w.spoken),
+    "captions, interim": lambda w: w.calls.captions.list(w.live[20].id, final=False),
+    "captions as a file": lambda w: w.calls.captions.export(w.live[20].id, format="vtt"),
+    "search in a call": lambda w: w.calls.captions.search("many 3", call_id=w.live[20].id),
+    "search in a conversation": lambda w: w.calls.captions.search(
+        "number 3", conversation_id=w.live[20].conversation_id
+    ),
+    "search, deep": lambda w: w.calls.captions.search(
+        "number", conversation_id=w.live[20].conversation_id, cursor=w.spoken
+    ),
+    "search of a party": lambda w: w.calls.captions.search("number 3", party=user(21)),
+    "search for a beginning": lambda w: w.calls.captions.search(
+        "num*", conversation_id=w.live[20].conversation_id
+    ),
+    "overdue": lambda w: w.calls._store.overdue(w.clock(), w.clock()),
+    "due": lambda w: w.calls._store.due(w.clock(), w.clock(), w.clock()),
+    "unanalysed": lambda w: w.calls._store.unanalysed(),
+    "lease": lambda w: w.calls._store.change_lease("x", lambda _: None),
+    "copying: rows": lambda w: w.calls._store.rows("CallParticipant", None, 100),
+    "copying: rows that are there": lambda w: w.calls._store.rows_like("CallSession", [w.ended]),
+    "copying: rows written": lambda w: w.calls._store.put_rows("CallSession", [bare(w.ended)]),
+    "copying: rows deleted": lambda w: w.calls._store.delete_rows("CallSession", [w.spare]),
+    "an orphan deleted": lambda w: w.calls._store.delete_orphan(w.orphan),
+    "doctor": lambda w: w.calls.doctor(),
+}
+
+
+def bare(call: Call) -> Call:
+    return replace(call, participants=None)
