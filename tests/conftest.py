@@ -1,9 +1,83 @@
-"""The same examples in every run under CI; no deadline, for machines are shared."""
+"""A real MongoDB, one for each process of the tests, and databases of every store. The same
+examples in every run under CI; no deadline, for machines are shared."""
 
+import itertools
 import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import settings
+from pymongo import MongoClient
+
+from callstore.schema.tables import COLLECTIONS
+from callstore.testing.mongod import LocalMongod, NoMongod, local_mongod
 
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+_numbers = itertools.count()
+_emptied: list[str] = []
+
+
+OPTIONS = {
+    # What a killed process had begun keeps its rows locked for so long; 60 s unless told.
+    "transactionLifetimeLimitSeconds": 3,
+    "enableTestCommands": 1,  # the server fails when it is told to
+}
+
+
+@pytest.fixture(scope="session")
+def mongod() -> Iterator[LocalMongod]:
+    try:
+        with local_mongod(options=OPTIONS) as running:
+            yield running
+    except NoMongod as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def client(mongod: LocalMongod) -> Iterator[MongoClient[dict[str, Any]]]:
+    with MongoClient[dict[str, Any]](mongod.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def fresh_mongo(
+    mongod: LocalMongod, client: MongoClient[dict[str, Any]]
+) -> Iterator[Callable[[], str]]:
+    """Databases are emptied and used again: making one takes half a test's time."""
+    used = []
+
+    def fresh() -> str:
+        name = _emptied.pop() if _emptied else f"contract{os.getpid()}-{next(_numbers)}"
+        used.append(name)
+        return f"{mongod.url}/{name}"
+
+    yield fresh
+    for name in used:
+        for collection in COLLECTIONS:
+            if collection.name != "CallSchema":
+                client[name][collection.name].delete_many({})
+    _emptied.extend(used)
+
+
+@pytest.fixture
+def new_mongo(mongod: LocalMongod, client: MongoClient[dict[str, Any]]) -> Iterator[str]:
+    """Of a database that is not there yet."""
+    name = f"new{os.getpid()}-{next(_numbers)}"
+    yield f"{mongod.url}/{name}"
+    client.drop_database(name)
+
+
+@pytest.fixture(params=["sqlite", "mongodb"])
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of a database that is not there yet, of each store."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/calls.db"
+    url: str = request.getfixturevalue("new_mongo")
+    return url

@@ -43,6 +43,7 @@ Cursor = Annotated[tuple[datetime, str], "opaque: the last row of a page, by (cr
 Limit = Annotated[int, Meta(ge=1, le=100)]
 Offset = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Ids = Annotated[list[str], "a set of call ids"]
+Callback = Annotated[Callable[..., Any], "a function of the host's"]
 LanguageTag = Annotated[str, "a BCP-47 tag, in its canonical form"]
 Query = Annotated[list[Term], "what a text asks for"]
 Translations = Annotated[dict[str, str], "language -> text"]
@@ -303,6 +304,12 @@ def _struct(kind: type[S]) -> Callable[[Any], S]:
     return parse
 
 
+def _callback(value: object) -> Any:
+    if not callable(value):
+        raise ValueError("must be a function")
+    return value
+
+
 def _query(value: object) -> list[Term]:
     if not isinstance(value, str) or len(value) > MAX_QUERY:
         raise ValueError(f"must be a text of at most {MAX_QUERY} characters")
@@ -324,6 +331,7 @@ _PARSERS: dict[Any, Callable[[Any], Any]] = {
     Cursor: _cursor,
     Label: _label,
     LanguageTag: canonical,
+    Callback: _callback,
     Query: _query,
     Text: _text,
     Translations: _translations,

@@ -4,7 +4,10 @@ import json
 import re
 from pathlib import Path
 
-from tests.cli.conftest import C, Made, Run, Scene, sql
+from bson import ObjectId
+from tests.cli.conftest import A, B, C, Made, Run, Scene, sql
+from tests.stores.database import mongo_database
+from tests.stores.prisma import Prisma, make
 
 
 def test_a_database_that_is_up_to_date(run: Run, made: Made, talk: Scene) -> None:
@@ -114,3 +117,27 @@ def test_export_is_the_text_of_a_file_and_needs_no_store(run: Run, path: Path) -
         assert document == {"format": format, "text": result.stdout}
     assert not path.exists()
     assert run("schema", "export", "--format", "sql").exit_code == 2
+
+
+def test_a_database_that_prisma_wrote_is_planned_and_taken_over(run: Run, new_mongo: str) -> None:
+    with mongo_database(new_mongo) as db:
+        make(db)
+        prisma = Prisma(db)
+        old = prisma.create_call(ObjectId(C), ObjectId(A.id))
+        prisma.later(60)
+        prisma.create_call(ObjectId(C), ObjectId(B.id))
+    refused = run("calls", "list", "--conversation", C, store=new_mongo)
+    assert refused.exit_code == 1
+    assert "callstore schema plan" in refused.stderr
+    plan = run("schema", "plan", store=new_mongo).stdout
+    assert "written by something else: callstore schema up takes it over" in plan
+    assert "1 several live" in plan
+    assert str(old) in plan
+    stopped = run("schema", "up", store=new_mongo)
+    assert stopped.exit_code == 1
+    assert "--close-older" in stopped.stderr
+    taken = run("schema", "up", "--close-older", store=new_mongo)
+    assert taken.exit_code == 0
+    assert "up to date" in taken.stdout
+    listed = json.loads(run("calls", "list", "--conversation", C, "--json", store=new_mongo).stdout)
+    assert [call["outcome"] for call in listed["items"]] == ["ongoing", "failed"]

@@ -16,7 +16,7 @@ from callstore.errors import Invalid, NotFound
 from callstore.ids import Id
 from callstore.stores.group import Group
 from callstore.stores.protocol import CaptionsQuery, SearchQuery, Store
-from callstore.validation import LanguageTag, check, cursor_text
+from callstore.validation import Callback, LanguageTag, check, cursor_text
 
 SpeakerName = Callable[[Party], str | None]
 
@@ -35,6 +35,7 @@ class _Deleted(Struct, frozen=True, kw_only=True):
 class _Exported(OfCall, frozen=True, kw_only=True):
     format: Format
     language: LanguageTag | None
+    speaker_name: Callback | None
 
 
 class Captions:
@@ -155,11 +156,12 @@ class Captions:
         `word*` finds what begins so, from three letters on. Chinese, Japanese, Thai and other
         scripts without spaces are found by pairs of characters.
         """
-        places = {"call_id": call_id, "conversation_id": conversation_id, "party": party}
+        places = {"conversation_id": conversation_id, "call_id": call_id, "party": party}
+        asked = check(SearchQuery, query=query, **places, cursor=cursor, limit=limit)
         given = [name for name, place in places.items() if place is not None]
         if len(given) != 1:
-            raise Invalid.field("/call_id", "or a conversation_id or a party must be given: one")
-        asked = check(SearchQuery, query=query, **places, cursor=cursor, limit=limit)
+            which = given[-1] if given else "conversation_id"
+            raise Invalid.field(f"/{which}", f"one of {', '.join(places)} must be given")
         captions, more = await self._store.search_captions(asked)
         return Page(items=captions, next=cursor_text(more) if more else None)
 
@@ -177,13 +179,19 @@ class Captions:
         instead says so in JSON). `speaker_name` gives a party's name; without, nobody is named.
         Times count from the call's answer, else from its beginning.
         """
-        asked = check(_Exported, call_id=call_id, format=format, language=language)
+        asked = check(
+            _Exported,
+            call_id=call_id,
+            format=format,
+            language=language,
+            speaker_name=speaker_name,
+        )
         call = await self._call(asked.call_id)
         found = cues(
             call,
             await self._store.captions(call.id),
             asked.language,
-            _speakers(call, speaker_name),
+            _speakers(call, asked.speaker_name),
         )
         return written(found, asked.format)
 
@@ -201,9 +209,12 @@ class Captions:
 
 
 def _speakers(call: Call, name: SpeakerName | None) -> dict[str, str]:
-    named = {
-        row.id: name(row.party)
-        for row in call.participants or []
-        if name is not None and row.party is not None
-    }
-    return {id: said for id, said in named.items() if said}
+    """Participant id -> name, of those that have one."""
+    named: dict[str, str] = {}
+    for row in call.participants or []:
+        said = name(row.party) if name is not None and row.party is not None else None
+        if said is not None and not isinstance(said, str):
+            raise Invalid.field("/speaker_name", "must give a name or None")
+        if said:
+            named[row.id] = said.encode(errors="replace").decode()
+    return named

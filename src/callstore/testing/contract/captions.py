@@ -407,7 +407,7 @@ class TestSearch:
 
     @pytest.mark.parametrize("places", [{}, {"call_id": ROOM, "party": user(1)}])
     async def test_one_place_is_searched(self, calls: Calls, places: Any) -> None:
-        with pytest.raises(errors.Invalid, match="/call_id"):
+        with pytest.raises(errors.Invalid, match="one of conversation_id, call_id, party"):
             await calls.captions.search("hello", **places)
 
 
@@ -449,3 +449,5 @@ class TestExport:
         assert await calls.captions.export(call.id, format="vtt") == "WEBVTT\n"
         with pytest.raises(errors.Invalid, match="/format"):
             await calls.captions.export(call.id, format="doc")  # type: ignore[arg-type]
+        with pytest.raises(errors.Invalid, match="/speaker_name"):
+            await calls.captions.export(call.id, format="vtt", speaker_name="Ann")  # type: ignore[arg-type]

@@ -85,6 +85,38 @@ GOOD: dict[str, dict[str, Any]] = {
     "quality.report": {"call_id": ROOM, "party": ANN, "report": report_at(NOW, 5), "at": None},
     "quality.analyse": {"call_id": ROOM},
     "quality.get": {"call_id": ROOM},
+    "captions.add": {
+        "call_id": ROOM,
+        "party": ANN,
+        "segment_id": "1",
+        "text": "hello",
+        "language": "en",
+        "is_final": True,
+        "revision": 0,
+        "timestamp": None,
+        "duration": None,
+        "confidence": None,
+        "source": "client",
+        "processing_time": None,
+        "translations": None,
+    },
+    "captions.add_many": {
+        "call_id": ROOM,
+        "party": ANN,
+        "segments": [{"segment_id": "2", "text": "hello", "language": "en"}],
+    },
+    "captions.translate": {"caption_id": ROOM, "language": "fr", "text": "salut"},
+    "captions.delete": {"caption_id": ROOM, "by": None},
+    "captions.list": {"call_id": ROOM, "final": True, "cursor": None, "limit": 20},
+    "captions.search": {
+        "query": "hello",
+        "call_id": None,
+        "conversation_id": ROOM,
+        "party": None,
+        "cursor": None,
+        "limit": 20,
+    },
+    "captions.export": {"call_id": ROOM, "format": "vtt", "language": None},
 }
 
 
