@@ -17,6 +17,7 @@ BENCHMARKS = {
     "analyse": "a one-hour call of ten, analysed",
     "help": "callstore --help",
     "multi": "four processes on one file",
+    "captions": "captions added, searched among 100,000, exported, on both stores",
     "crowd": "a thousand joins on one call at once, on both stores",
     "mongo": "MongoDB: callstore beside the document's queries on the driver and three ODMs",
     "adopt": "MongoDB: a database that Prisma wrote is taken over",

@@ -1,25 +1,17 @@
 """Taking over a database that Prisma wrote: the plan's look at every row, then the taking over."""
 
 import asyncio
-import tempfile
 
-from bench.harness import Figure, NotMeasured, Options, Timing
+from bench.harness import Figure, Options, Timing, mongod_in
 from bench.mongo.ground import FIELDS, Client, indexes
 from callstore import open_calls
-from callstore.testing.mongod import NoMongod, local_mongod
 
 CALLS, QUICK = 20_000, 1000
 
 
 def run(options: Options) -> list[Figure]:
-    tempfile.tempdir = str(options.folder)  # where local_mongod has its own
-    try:
-        with local_mongod() as mongod:
-            return asyncio.run(_run(mongod.url, QUICK if options.quick else CALLS))
-    except NoMongod as error:
-        raise NotMeasured(str(error)) from None
-    finally:
-        tempfile.tempdir = None
+    with mongod_in(options.folder) as mongod:
+        return asyncio.run(_run(mongod.url, QUICK if options.quick else CALLS))
 
 
 async def _run(url: str, calls: int) -> list[Figure]:

@@ -4,30 +4,22 @@ The members' data lies in the folder that is said; half a gigabyte of it is in t
 """
 
 import asyncio
-import tempfile
 from datetime import UTC
 from typing import Any
 
 from pymongo import MongoClient
 
-from bench.harness import Figure, NotMeasured, Options
+from bench.harness import Figure, Options, mongod_in
 from bench.million import DEPTH, GB, INDEX, built_again, deep_pages, seeding
 from bench.seeded import seed
-from callstore.testing.mongod import NoMongod, local_mongod
 from callstore.validation import cursor_text
 
 NEWEST_FIRST = [("createdAt", -1), ("_id", -1)]
 
 
 def run(options: Options) -> list[Figure]:
-    tempfile.tempdir = str(options.folder)  # where local_mongod has its own
-    try:
-        with local_mongod() as mongod:
-            return _run(f"{mongod.url}/million", options.calls)
-    except NoMongod as error:
-        raise NotMeasured(str(error)) from None
-    finally:
-        tempfile.tempdir = None
+    with mongod_in(options.folder) as mongod:
+        return _run(f"{mongod.url}/million", options.calls)
 
 
 def _run(store: str, calls: int) -> list[Figure]:

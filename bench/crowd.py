@@ -1,15 +1,13 @@
 """A thousand joins on one call at once, with 50 seats and with a thousand, on both stores."""
 
 import asyncio
-import tempfile
 import time
 from collections import defaultdict
 from itertools import product
 
-from bench.harness import Figure, NotMeasured, Options, at_most
+from bench.harness import Figure, Options, at_most, mongod_in
 from callstore import Calls, User, errors, open_calls
 from callstore.testing import conversation, user
-from callstore.testing.mongod import NoMongod, local_mongod
 
 CROWD = 1000
 SEATS = (50, 1000)
@@ -17,16 +15,10 @@ STORES = ("SQLite", "MongoDB")
 
 
 def run(options: Options) -> list[Figure]:
-    tempfile.tempdir = str(options.folder)  # where local_mongod has its own
     taken: dict[tuple[str, int], list[float]] = defaultdict(list)
-    try:
-        with local_mongod() as mongod:
-            urls = (f"sqlite:///{options.folder}/crowd.db", f"{mongod.url}/crowd")
-            asyncio.run(_rounds(dict(zip(STORES, urls, strict=True)), options.rounds, taken))
-    except NoMongod as error:
-        raise NotMeasured(str(error)) from None
-    finally:
-        tempfile.tempdir = None
+    with mongod_in(options.folder) as mongod:
+        urls = (f"sqlite:///{options.folder}/crowd.db", f"{mongod.url}/crowd")
+        asyncio.run(_rounds(dict(zip(STORES, urls, strict=True)), options.rounds, taken))
     return [
         Figure(
             f"{store}: {CROWD:,} joins, {seats:,} seats",

@@ -7,11 +7,14 @@ rotates, and what counts is the median of the rounds.
 import contextlib
 import math
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+
+from callstore.testing.mongod import LocalMongod, NoMongod, local_mongod
 
 T = TypeVar("T")
 
@@ -101,6 +104,19 @@ class Timing:
         """One operation is done that began at that perf_counter()."""
         self.latencies.setdefault(kind, []).append(time.perf_counter() - began)
         self.done += 1
+
+
+@contextlib.contextmanager
+def mongod_in(folder: Path) -> Iterator[LocalMongod]:
+    """A replica set of one member, whose data lies in the folder that is said."""
+    tempfile.tempdir = str(folder)
+    try:
+        with local_mongod() as mongod:
+            yield mongod
+    except NoMongod as error:
+        raise NotMeasured(str(error)) from None
+    finally:
+        tempfile.tempdir = None
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -2,7 +2,6 @@
 
 import asyncio
 import statistics
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from importlib import metadata
@@ -19,6 +18,7 @@ from bench.harness import (
     at_most,
     latency,
     median_of,
+    mongod_in,
     percentile,
     ratio,
     rotated,
@@ -27,7 +27,6 @@ from bench.harness import (
 from bench.mongo import chart, groups, parts, processes, trips
 from bench.mongo.ground import CONTESTANTS, ODMS, OURS, RAW, Client, Ground, Scale, prepared
 from bench.mongo.groups import Recorded
-from callstore.testing.mongod import NoMongod, local_mongod
 
 FULL = Scale(seeded=20_000, lives=600, live=1000, reads=2000, lone=200)
 QUICK = Scale(seeded=1000, lives=100, live=100, reads=200, lone=20)
@@ -53,22 +52,14 @@ def run(options: Options) -> list[Figure]:
         raise NotMeasured(f"there is no part {', '.join(sorted(unknown))}: {', '.join(TITLES)}")
     played = [part for part in TITLES if part in (options.only or TITLES)]
     scale = QUICK if options.quick else FULL
-    tempfile.tempdir = str(options.folder)  # where local_mongod has its own
-    try:
-        with local_mongod() as mongod:
-            counted = trips.count(mongod.url)
-            recorded = (
-                groups.record(mongod.url, "recorded", scale.lives) if "mix" in played else None
-            )
-            runs: Runs = defaultdict(lambda: defaultdict(list))
-            busy = 0
-            for number in range(options.rounds):
-                busy += asyncio.run(_round(mongod.url, number, scale, played, recorded, runs))
-            server = asyncio.run(_server(mongod.url))
-    except NoMongod as error:
-        raise NotMeasured(str(error)) from None
-    finally:
-        tempfile.tempdir = None
+    with mongod_in(options.folder) as mongod:
+        counted = trips.count(mongod.url)
+        recorded = groups.record(mongod.url, "recorded", scale.lives) if "mix" in played else None
+        runs: Runs = defaultdict(lambda: defaultdict(list))
+        busy = 0
+        for number in range(options.rounds):
+            busy += asyncio.run(_round(mongod.url, number, scale, played, recorded, runs))
+        server = asyncio.run(_server(mongod.url))
     figures = [*_figures(runs, server, busy), *_trips(counted)]
     if options.svg is not None:
         options.svg.write_text(chart.drawn(figures), encoding="utf-8")

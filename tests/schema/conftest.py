@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.stores.conftest import client as client
-from tests.stores.conftest import mongod as mongod
-from tests.stores.conftest import new_mongo as new_mongo
 
 HERE = Path(__file__).parent / "node"
 

@@ -41,7 +41,6 @@ Device = Mapping[str, str | None]
 
 class Calls:
     """The calls of one store. Made by `open_calls`; safe to use from many tasks of one loop.
-
     Every method raises `Invalid` for malformed arguments, and StoreUnavailable or Busy when the
     store cannot do it. Commands are durable when they return, and all or nothing.
     """
@@ -64,9 +63,8 @@ class Calls:
         self.captions = Captions(store, group)
         self.quality = Quality(store, group, clock=clock, new_id=new_id, settings=settings)
         self.schema = Schema(store, clock=clock, new_id=new_id, settings=settings)
-        self._sweep = Sweep(
-            store, group, self.quality.analyse, clock=self._now, liveness=settings.liveness
-        )
+        silence = settings.liveness
+        self._sweep = Sweep(store, group, self.quality.analyse, clock=self._now, liveness=silence)
 
     # -- a call's life
 
@@ -166,9 +164,8 @@ class Calls:
 
     async def expire(self, call_id: str) -> Call:
         """Does to one call what a sweep would."""
-        call: Call
-        call, _ = await self._submit(commands.Expire, call_id=call_id)
-        return call
+        found: tuple[Call, Any] = await self._submit(commands.Expire, call_id=call_id)
+        return found[0]
 
     async def heartbeat(self, call_id: str, party: Party) -> None:
         """A sign of life. Any other command, report or caption of the party is one too."""

@@ -18,6 +18,7 @@ import pytest
 
 _NOUNS = (
     "captions",
+    "searching",
     "starting",
     "clocks",
     "coming",
@@ -37,8 +38,6 @@ pytest.register_assert_rewrite(*(f"{__name__}.{noun}" for noun in _NOUNS))
 
 from callstore.testing.contract.captions import (  # noqa: E402 - rewritten from here on
     TestCaptions,
-    TestExport,
-    TestSearch,
     TestWhoMaySpeak,
 )
 from callstore.testing.contract.clocks import TestClock  # noqa: E402
@@ -80,6 +79,7 @@ from callstore.testing.contract.reading import (  # noqa: E402
     TestSeenAndHidden,
     mixed,
 )
+from callstore.testing.contract.searching import TestExport, TestSearch  # noqa: E402
 from callstore.testing.contract.several import (  # noqa: E402
     TestSeveralOpeners,
     TestSweepLease,

@@ -1,0 +1,102 @@
+"""Every method that takes what comes from outside, and arguments that it takes."""
+
+import datetime as dt
+from typing import Any
+
+from msgspec import UNSET
+
+from callstore.testing.contract.quality import report_at
+from callstore.testing.contract.world import ANN, BOB, HALL, ROOM
+
+EDGES = dt.datetime(2000, 1, 1, tzinfo=dt.UTC), dt.datetime(2099, 12, 31, tzinfo=dt.UTC)
+THEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+PAGE = {"limit": 5, "cursor": None, "offset": 0, "outcome": None, "type": None}
+SPAN = {"since": None, "until": None}
+GOOD: dict[str, dict[str, Any]] = {
+    "start": {
+        "conversation_id": HALL,
+        "initiator": ANN,
+        "invite": [BOB],
+        "type": "video",
+        "settings": None,
+        "max_participants": 50,
+        "sfu": True,
+        "end_when": None,
+        "ring_seconds": 60,
+        "call_id": None,
+    },
+    "ring": {"call_id": ROOM},
+    "expire": {"call_id": ROOM},
+    "cancel": {"call_id": ROOM, "by": ANN},
+    "join": {
+        "call_id": ROOM,
+        "party": BOB,
+        "answer": True,
+        "device": None,
+        "audio": True,
+        "video": None,
+        "screen": False,
+    },
+    "connected": {"call_id": ROOM, "party": BOB},
+    "failed": {"call_id": ROOM, "party": BOB},
+    "leave": {"call_id": ROOM, "party": BOB},
+    "decline": {"call_id": ROOM, "party": BOB},
+    "heartbeat": {"call_id": ROOM, "party": BOB},
+    "end": {"call_id": ROOM, "by": None, "reason": "normal"},
+    "set_media": {"call_id": ROOM, "party": BOB, "audio": UNSET, "video": UNSET, "screen": UNSET},
+    "set_transports": {
+        "call_id": ROOM,
+        "party": BOB,
+        "send_transport_id": UNSET,
+        "recv_transport_id": UNSET,
+        "audio_producer_id": UNSET,
+        "video_producer_id": UNSET,
+    },
+    "set_router": {"call_id": ROOM, "router_id": UNSET, "rtp_capabilities": UNSET},
+    "get": {"call_id": ROOM},
+    "live_in": {"conversation_id": ROOM},
+    "current": {"party": ANN},
+    "history": {"conversation_id": ROOM, **PAGE, **SPAN, "party": None, "min_duration": None},
+    "log": {"party": ANN, **PAGE, **SPAN, "direction": None, "response": None, "unseen": False},
+    "unseen": {"party": ANN},
+    "mark_seen": {"party": ANN, "call_ids": None},
+    "hide": {"party": ANN, "call_ids": None},
+    "timeline": {"call_id": ROOM, "after": 0, "limit": None},
+    "state_at": {"call_id": ROOM, "at": THEN},
+    "sweep": {"now": None},
+    "quality.report": {"call_id": ROOM, "party": ANN, "report": report_at(THEN, 5), "at": None},
+    "quality.analyse": {"call_id": ROOM},
+    "quality.get": {"call_id": ROOM},
+    "captions.add": {
+        "call_id": ROOM,
+        "party": ANN,
+        "segment_id": "1",
+        "text": "hello",
+        "language": "en",
+        "is_final": True,
+        "revision": 0,
+        "timestamp": None,
+        "duration": None,
+        "confidence": None,
+        "source": "client",
+        "processing_time": None,
+        "translations": None,
+    },
+    "captions.add_many": {
+        "call_id": ROOM,
+        "party": ANN,
+        "segments": [{"segment_id": "2", "text": "hello", "language": "en"}],
+    },
+    "captions.translate": {"caption_id": ROOM, "language": "fr", "text": "salut"},
+    "captions.delete": {"caption_id": ROOM, "by": None},
+    "captions.list": {"call_id": ROOM, "final": True, "cursor": None, "limit": 20},
+    "captions.search": {
+        "query": "hello",
+        "call_id": None,
+        "conversation_id": ROOM,
+        "party": None,
+        "cursor": None,
+        "limit": 20,
+    },
+    "captions.export": {"call_id": ROOM, "format": "vtt", "language": None},
+}
