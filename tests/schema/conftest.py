@@ -1,5 +1,6 @@
 """Node with TypeScript, Zod and Prisma's schema parser, by the lock in tests/schema/node."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -64,14 +65,19 @@ def _found() -> tuple[str, Sequence[str]] | None:
 def _installed(npm: Sequence[str]) -> Path:
     """node_modules, kept in the environment as long as the lock is the same."""
     folder = Path(sys.prefix) / "node"
+    folder.mkdir(exist_ok=True)
     lock = (HERE / "package-lock.json").read_text()
     stamp = folder / "installed"
-    if not stamp.exists() or stamp.read_text() != lock:
-        folder.mkdir(exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, folder)
-        subprocess.run(
-            [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True
-        )
-        stamp.write_text(lock)
+    with (folder / "alone").open("w") as alone:
+        fcntl.flock(alone, fcntl.LOCK_EX)  # workers of one run: the first installs
+        if not stamp.exists() or stamp.read_text() != lock:
+            _install(npm, folder)
+            stamp.write_text(lock)
     return folder / "node_modules"
+
+
+def _install(npm: Sequence[str], folder: Path) -> None:
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / name, folder)
+    install = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    subprocess.run(install, cwd=folder, check=True)

@@ -106,11 +106,11 @@ async def test_what_was_erased_or_expired_meanwhile_goes(
     await fill(file("a"))
     await copy_calls(file("a"), new_mongo)
     async with open_calls(file("a")) as calls:
-        rows, _ = await calls._store.rows("CallTranscription", None, 10)
+        rows, _ = await calls._store.rows("CallTranscription", None, 5)
         await calls._store.delete_rows("CallTranscription", rows)
     again = await copy_calls(file("a"), new_mongo)
     assert again.verified
-    assert again.collections["CallTranscription"].deleted == 1
+    assert again.collections["CallTranscription"].deleted == len(rows) > 0
 
 
 async def test_live_calls_are_refused_unless_they_may_be_copied(

@@ -63,7 +63,7 @@ class TestUp:
     ) -> None:
         await filled(new_url)
         async with open_calls(new_url, check_schema=False) as calls:
-            await calls.schema.down(to=1)
+            await calls.schema.down(to=1, yes=True)
         before = database.rows(new_url)
         with pytest.raises(errors.SchemaMismatch, match="schema up"):
             async with open_calls(new_url):
@@ -200,7 +200,7 @@ class TestDown:
                 db["CallEvent"].update_many({"seq": 1}, {"$set": {"type": "call.adopted"}})
         async with open_calls(new_url, check_schema=False) as calls:
             with pytest.raises(errors.Conflict, match=r"CallEvent.*do not fit"):
-                await calls.schema.down(to=1)
+                await calls.schema.down(to=1, yes=True)
             assert (await calls.schema.status()).version == HISTORY.current
         async with open_calls(new_url) as calls:
             await calls.start(ROOM[:-1] + "5", ANN)
