@@ -41,7 +41,7 @@ locks:
 	@sh scripts/env bench
 	$(BIN)/python scripts/locks.py --check
 
-bench:  ## measure it, beside SQLAlchemy on the same machine
+bench:  ## measure it, beside what most would write, on the same machine
 	@sh scripts/env bench
 	$(BIN)/python -m bench $(ARGS)
 

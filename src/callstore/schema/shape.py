@@ -25,7 +25,7 @@ class CollectionShape(Struct, frozen=True, kw_only=True, omit_defaults=True):
 Shape = dict[str, CollectionShape]
 
 
-class Change(Struct, frozen=True, kw_only=True, rename="camel"):
+class Change(Struct, frozen=True, kw_only=True):
     """A difference of a database from a shape. `unknown` is what the shape does not have."""
 
     kind: Kind

@@ -25,7 +25,6 @@ oid = ObjectId
 
 class Codec(Generic[R]):
     def __init__(self, collection: Collection) -> None:
-        self.collection = collection
         self._row: type[R] = collection.row  # type: ignore[assignment]
         self._fields = [
             (field.attribute, key(field.name), encoder(field), decoder(field))

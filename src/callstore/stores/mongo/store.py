@@ -38,8 +38,8 @@ T = TypeVar("T")
 
 
 class MongoStore:
-    """A `Store`. State is read from the primary; history, log, events and samples may come from
-    where the URL's readPreference says."""
+    """A `Store`. State is read from the primary; history, log and search may come from where the
+    URL's readPreference says."""
 
     def __init__(self, url: str, *, patience: float) -> None:
         self._engine = Engine(url, patience)

@@ -22,7 +22,6 @@ def _json(value: Any) -> str:
 
 class Codec(Generic[R]):
     def __init__(self, collection: Collection) -> None:
-        self.collection = collection
         self._row: type[R] = collection.row  # type: ignore[assignment]
         self._names = [field.attribute for field in collection.fields]
         self._count = len(collection.fields)
