@@ -122,6 +122,29 @@ class TestSeveralOpeners:
         assert {type(answer) for answer in answers} <= {type(None), errors.CallEnded}
         assert (await told(calls, call.id)).count("call.ended") == 1
 
+    async def test_a_segment_from_both_is_one_and_each_translation_stays(
+        self, calls: Calls, other: Calls
+    ) -> None:
+        call = await answered(calls)
+        segment: Any = {"segment_id": "1", "language": "en"}
+        await at_once(
+            (calls, other)[n % 2].captions.add(
+                call.id, ANN, text=f"take {n}", revision=n, is_final=n > 20, **segment
+            )
+            for n in range(40)
+        )
+        (caption,) = (await calls.captions.list(call.id, final=False)).items
+        assert (caption.text, caption.is_final) == ("take 39", True)
+        tongues = ["de", "fr", "es", "it", "pt", "nl", "sv", "da", "pl", "cs"]
+        results = await at_once(
+            (calls, other)[n % 2].captions.translate(caption.id, tag, f"in {tag}")
+            for n, tag in enumerate(tongues * 3)
+        )
+        assert kinds(results) == {"Caption": 30}
+        (caption,) = (await other.captions.list(call.id)).items
+        assert caption.translations == {tag: f"in {tag}" for tag in tongues}
+        assert len((await other.captions.search("in pl", call_id=call.id)).items) == 1
+
     async def test_a_beat_or_the_loss_of_its_party_wins_never_both(
         self, calls: Calls, other: Calls, clock: FakeClock
     ) -> None:
