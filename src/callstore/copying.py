@@ -211,7 +211,11 @@ class _Copy:
         there = await self._target.rows_like(name, rows)
         lacking = [row for row in rows if there.get(row.id) != row]
         if lacking:
-            await self._target.put_rows(name, lacking)
+            try:
+                await self._target.put_rows(name, lacking)
+            except Conflict:  # what the source no longer has may be in their place
+                await self._drop_strangers(name)
+                await self._target.put_rows(name, lacking)
         return len(lacking)
 
     async def _verified(self, name: str, source: _Sum) -> Copied:

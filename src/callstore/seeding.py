@@ -320,7 +320,7 @@ class _Life:
                 duration=self._rng.randint(900, 4000),
                 confidence=round(self._rng.uniform(0.7, 0.99), 2),
                 source="server",
-                translations=said,
+                translations={tag: text for tag, text in said.items() if tag != tongues[party]},
             )
             caption = merge(
                 None, segment, speaker=speaker, now=self._now, new_id=self._context.new_id

@@ -34,6 +34,7 @@ JSON_LEVELS = 32
 MAX_INVITES = MAX_IDS = 10_000
 MAX_OBJECTS = 1000  # in a list of them
 MAX_QUERY = 500  # characters
+MAX_TRANSLATIONS = 50  # of a caption
 MAX_ERRORS = 100  # named of one field
 
 Time = Annotated[datetime, "UTC, whole milliseconds"]
@@ -67,9 +68,12 @@ def check(kind: type[S], /, **values: Any) -> S:
         if name not in values:
             continue
         parsed[name] = _attempt(wrong, f"/{name}", parse, values[name])
-    if wrong:
-        raise Invalid(wrong)
-    return kind(**parsed)
+    if not wrong:
+        try:
+            return kind(**parsed)
+        except FieldErrors as error:
+            wrong = error.errors
+    raise Invalid(wrong)
 
 
 def _attempt(
@@ -269,7 +273,11 @@ def _translations(value: object) -> dict[str, str]:
     made: dict[str, str] = {}
     for tag, text in value.items():
         language = _attempt(wrong, _step(tag), canonical, tag)
+        if language in made:
+            wrong.append((_step(tag), f"is {language}, which is there already"))
         made[language] = _attempt(wrong, _step(tag), _text, text)
+    if len(made) > MAX_TRANSLATIONS:
+        wrong.append(("", f"must have at most {MAX_TRANSLATIONS} languages"))
     if wrong:
         raise FieldErrors(wrong)
     return made
@@ -281,7 +289,9 @@ def _struct(kind: type[S]) -> Callable[[Any], S]:
     outside = {f.encode_name: (f.name, _parser(f.type)) for f in fields}
 
     def parse(value: object) -> S:
-        given = msgspec.to_builtins(value) if isinstance(value, kind) else value
+        given = value
+        if isinstance(value, kind):
+            given = msgspec.to_builtins(value, builtin_types=(datetime,))
         if not isinstance(given, Mapping):
             raise ValueError("must be an object")
         wrong: list[tuple[str, str]] = []

@@ -73,10 +73,30 @@ def test_two_texts_of_one_revision_the_first_stands() -> None:
     assert merge(first, other, speaker=SPEAKER, now=NOW, new_id=fake_ids()) is first
 
 
+@given(st.data())
+def test_any_order_gives_the_same_languages_and_the_earliest_time(data: st.DataObject) -> None:
+    """Of segments that say both."""
+    tags = st.dictionaries(st.sampled_from(["de", "fr", "ja"]), st.just("x"))
+    keys = st.lists(
+        st.tuples(st.booleans(), st.integers(0, 9)), min_size=1, max_size=6, unique=True
+    )
+    segments = [
+        segment(*key, translations=data.draw(tags), timestamp=NOW - timedelta(seconds=n))
+        for n, key in enumerate(data.draw(keys))
+    ]
+    shuffled = data.draw(st.permutations(segments))
+    first, second = heard(segments), heard([*shuffled, *shuffled[:2]])
+    assert set(first.translations or {}) == set(second.translations or {})
+    assert set(first.translations or {}) == {tag for s in segments for tag in s.translations or {}}
+    assert first.timestamp == second.timestamp == segments[-1].timestamp
+    assert set(first.words) == set(second.words)
+
+
 def test_it_was_spoken_when_it_was_first_heard_unless_it_says_when() -> None:
-    later = NOW + timedelta(minutes=1)
+    before = NOW - timedelta(minutes=1)
     assert heard([segment(False, 0), segment(True, 0)]).timestamp == NOW
-    assert heard([segment(False, 0), segment(True, 0, timestamp=later)]).timestamp == later
+    assert heard([segment(False, 0), segment(True, 0, timestamp=before)]).timestamp == before
+    assert heard([segment(True, 0), segment(False, 0, timestamp=before)]).timestamp == before
 
 
 @given(st.permutations(["de", "fr", "ja", None]))

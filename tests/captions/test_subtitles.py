@@ -41,6 +41,7 @@ CALL = Call(
 HARD = [
     "<i>tags</i> & <c.loud>more</c> &amp;",
     "an --> arrow",
+    "00:00:01,000 ----> 00:00:02,000",
     "00:00:01,000 --> 00:00:02,000",
     "2\n00:00:01,000 --> 00:00:02,000\nno cue",
     "WEBVTT\n\nNOTE no note\n\nSTYLE",
@@ -126,7 +127,7 @@ def test_a_file_read_back_has_the_same_cues(spoken: list[tuple[str, int, int | N
         assert 0 <= cue.start < cue.end
     vtt = [(start, end, unescaped(text)) for start, end, text in read_vtt(written(found, "vtt"))]
     assert vtt == shown(found)
-    arrows = [(start, end, text.replace("-->", "->")) for start, end, text in shown(found)]
+    arrows = [(start, end, re.sub("-{2,}>", "->", text)) for start, end, text in shown(found)]
     assert read_srt(written(found, "srt")) == arrows
     assert [each["text"] for each in json.loads(written(found, "json"))] == [c.text for c in found]
     lines = written(found, "txt").splitlines()
@@ -147,6 +148,19 @@ def test_a_speaker_is_named(name: str) -> None:
     (line,) = srt.parse(written(found, "srt"))
     assert line.content == f"{one_line.replace('-->', '->')}: hello <b>"
     assert json.loads(written(found, "json"))[0]["speaker"] == name
+
+
+@pytest.mark.parametrize("name", [" ", "\n", "\0", ""])
+def test_a_name_of_nothing_is_none(name: str) -> None:
+    (cue,) = cues(CALL, [caption("hello")], None, {chosen_id(9): name})
+    assert cue.speaker is None
+    assert "<v" not in written([cue], "vtt")
+
+
+@pytest.mark.parametrize("duration", [86_400_000, 2**63 - 1])
+def test_no_cue_lasts_longer_than_a_day(duration: int) -> None:
+    (cue,) = cues(CALL, [caption("hello", duration=duration)], None, {})
+    assert (cue.start, cue.end) == (0, 86_400_000)
 
 
 def test_what_is_not_translated_is_in_the_original_and_says_so() -> None:

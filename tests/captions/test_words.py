@@ -26,7 +26,10 @@ TEXTS = st.text(max_size=60)
         ("iPhone手机", ["iphone", "手", "机", "手机"]),
         ("3.14 x_y don't", ["3", "14", "x", "y", "don", "t"]),
         ("ﬁne ＷＩＤＥ ①", ["fine", "wide", "1"]),
-        ("… — 👍🏽 !", []),
+        ("… — 👍🏽 ! ❤️ 1️⃣", ["1"]),
+        ("I ❤️you", ["i", "you"]),
+        ("葛\U000e0100城", ["葛", "城", "葛城"]),
+        ("Straßen\u00adbahn अन्\u200dय", ["strassenbahn", "अन्य"]),
     ],
 )
 def test_words(text: str, found: list[str]) -> None:

@@ -113,6 +113,21 @@ async def test_what_was_erased_or_expired_meanwhile_goes(
     assert again.collections["CallTranscription"].deleted == len(rows) > 0
 
 
+async def test_what_was_deleted_and_said_again_takes_its_place(
+    file: Callable[[str], str], new_url: str
+) -> None:
+    async with open_calls(file("a")) as calls:
+        call = await calls.start(ROOM, ANN)
+        old = await calls.captions.add(call.id, ANN, segment_id="1", text="old", language="en")
+        await copy_calls(file("a"), new_url, live=True)
+        await calls.captions.delete(old.id)
+        await calls.captions.add(call.id, ANN, segment_id="1", text="new", language="en")
+        assert (await copy_calls(file("a"), new_url, live=True)).verified
+    async with open_calls(new_url) as calls:
+        assert [c.text for c in (await calls.captions.list(call.id)).items] == ["new"]
+        assert (await calls.captions.search("old", call_id=call.id)).items == []
+
+
 async def test_live_calls_are_refused_unless_they_may_be_copied(
     file: Callable[[str], str], new_mongo: str
 ) -> None:

@@ -9,7 +9,10 @@ from callstore.calls.commands import ByParty, OnCall
 from callstore.calls.model import Count, Label, Party
 from callstore.captions.model import Source, Text
 from callstore.ids import Id
-from callstore.validation import LanguageTag, Time, Translations
+from callstore.validation import FieldErrors, LanguageTag, Time, Translations
+
+MOST_TOGETHER = 100_000  # characters
+Milliseconds = Annotated[int, Meta(ge=0, le=86_400_000)]
 
 
 class Segment(Struct, frozen=True, kw_only=True):
@@ -22,17 +25,32 @@ class Segment(Struct, frozen=True, kw_only=True):
     is_final: bool = True
     revision: Count = 0
     timestamp: Time | None = None  # None: now, or as it is
-    duration: Count | None = None  # ms
+    duration: Milliseconds | None = None
     confidence: Annotated[float, Meta(ge=0, le=1)] | None = None
     source: Source = "client"
-    processing_time: Count | None = None  # ms
+    processing_time: Milliseconds | None = None
     translations: Translations | None = None
+
+    def __post_init__(self) -> None:
+        if self.language in (self.translations or {}):
+            wrong = (f"/translations/{self.language}", "is the language that was spoken")
+            raise FieldErrors([wrong])
+
+    @property
+    def size(self) -> int:
+        """Characters, in all languages."""
+        return len(self.text) + sum(map(len, (self.translations or {}).values()))
 
 
 class AddCaptions(ByParty, frozen=True, kw_only=True):
     """Segments of one party's speech, in one go."""
 
     segments: list[Segment]
+
+    def __post_init__(self) -> None:
+        if sum(segment.size for segment in self.segments) > MOST_TOGETHER:
+            said = f"must have at most {MOST_TOGETHER:,} characters together, in all languages"
+            raise FieldErrors([("/segments", said)])
 
     @property
     def wanted_segments(self) -> Sequence[tuple[Party | str, str]]:

@@ -5,6 +5,7 @@ from callstore.captions.commands import AddCaptions, DeleteCaption, OnCaption, T
 from callstore.captions.merge import merge, translated
 from callstore.captions.model import Caption
 from callstore.errors import Forbidden, Invalid, NotFound
+from callstore.validation import MAX_TRANSLATIONS
 
 
 def decide_add(state: State, command: AddCaptions, context: Context) -> Transition:
@@ -29,6 +30,9 @@ def decide_translate(state: State, command: TranslateCaption, context: Context) 
     caption = _found(turn, command)
     if command.language == caption.language:
         raise Invalid.field("/language", "is the one that was spoken")
+    others = {**(caption.translations or {}), command.language: ""}
+    if len(others) > MAX_TRANSLATIONS:
+        raise Invalid.field("/language", f"there are {MAX_TRANSLATIONS} translations already")
     made = translated(caption, command.language, command.text)
     turn.made.captions[made.key] = turn.made.answer = made
     return turn.made

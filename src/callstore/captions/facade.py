@@ -150,7 +150,8 @@ class Captions:
         limit: int = 20,
     ) -> Page[Caption]:
         """A page of final captions that have all words of `query`, in the original or a
-        translation, the latest first: of a call, a conversation, or the calls that a party was in.
+        translation, the latest first: of a call, a conversation, or the calls that a party was in
+        (it looks at no more than 1,000 in their conversations a page: it may be short).
 
         Case does not count, nor do accents on Latin, Greek, Cyrillic, Hebrew and Arabic letters.
         `word*` finds what begins so, from three letters on. Chinese, Japanese, Thai and other

@@ -17,17 +17,37 @@ def merge(
     now: datetime,
     new_id: Callable[[], str],
 ) -> Caption:
-    """The caption as it is afterwards: `old` itself, unless `said` takes its place.
+    """The caption as it is afterwards; `old` itself where nothing is new.
 
-    Whatever the order in which segments come, and however often, the same one stays: a final
-    before an interim, then the highest revision. What there is in other languages stays with it.
+    Whatever the order in which segments come, and however often, the same text stays: a final
+    before an interim, then the highest revision. In other languages there is all that any of them
+    brought, of several in one language that of the one that stays; it was spoken when the earliest
+    says.
     """
-    if old is not None and (said.is_final, said.revision) <= (old.is_final, old.revision):
-        return old
-    translations = {**((old and old.translations) or {}), **(said.translations or {})}
-    translations.pop(said.language, None)
-    made = Caption(
-        id=old.id if old else new_id(),
+    if old is None:
+        return folded(_caption(said, speaker, now, id=new_id(), timestamp=said.timestamp or now))
+    stays = (said.is_final, said.revision) <= (old.is_final, old.revision)
+    brought, there = said.translations or {}, old.translations or {}
+    timestamp = min(said.timestamp or old.timestamp, old.timestamp)
+    if stays:
+        made = replace(old, timestamp=timestamp)
+    else:
+        made = replace(
+            _caption(said, speaker, now, id=old.id, timestamp=timestamp),
+            created_at=old.created_at,
+            expires_at=old.expires_at,
+        )
+    translations = {**brought, **there} if stays else {**there, **brought}
+    translations.pop(made.language, None)
+    made = folded(replace(made, translations=translations or None))
+    return old if made == old else made
+
+
+def _caption(
+    said: Segment, speaker: Participant, now: datetime, *, id: str, timestamp: datetime
+) -> Caption:
+    return Caption(
+        id=id,
         conversation_id=speaker.conversation_id,
         call_session_id=speaker.call_session_id,
         participant_id=speaker.id,
@@ -35,17 +55,15 @@ def merge(
         revision=said.revision,
         text=said.text,
         language=said.language,
-        translations=translations or None,
-        timestamp=said.timestamp or (old.timestamp if old else now),
+        translations=said.translations,
+        timestamp=timestamp,
         duration=said.duration,
         is_final=said.is_final,
         confidence_score=said.confidence,
         source=said.source,
         processing_time=said.processing_time,
-        created_at=old.created_at if old else now,
-        expires_at=old.expires_at if old else None,
+        created_at=now,
     )
-    return folded(made)
 
 
 def translated(caption: Caption, language: str, text: str) -> Caption:

@@ -5,6 +5,7 @@ duration is shown for as long as it takes to read, and not beyond the same speak
 """
 
 import html
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -18,6 +19,8 @@ from callstore.captions.model import Caption
 Format = Literal["vtt", "srt", "txt", "json"]
 
 _LEAST, _MOST = timedelta(seconds=1), timedelta(seconds=7)
+_DAY = timedelta(days=1)  # whatever another wrote
+_ARROW = re.compile("-{2,}>")
 _PER_CHARACTER = timedelta(seconds=1 / 15)
 _INSTANT = timedelta(milliseconds=1)  # a cue must end after it begins
 
@@ -51,7 +54,7 @@ def cues(
             Cue(
                 start=_ms(start),
                 end=_ms(start + _shown(caption, text, next_at)),
-                speaker=speakers.get(caption.participant_id),
+                speaker=_named(speakers.get(caption.participant_id)),
                 text=text,
                 language=language if translated and language else caption.language,
                 original=not translated,
@@ -61,6 +64,10 @@ def cues(
             )
         )
     return made
+
+
+def _named(speaker: str | None) -> str | None:
+    return speaker if speaker and _lines(speaker) else None
 
 
 def _with_next(captions: Sequence[Caption]) -> Iterator[tuple[Caption, datetime | None]]:
@@ -75,7 +82,7 @@ def _with_next(captions: Sequence[Caption]) -> Iterator[tuple[Caption, datetime 
 
 def _shown(caption: Caption, text: str, next_at: datetime | None) -> timedelta:
     if caption.duration:
-        return timedelta(milliseconds=caption.duration)
+        return min(timedelta(milliseconds=min(caption.duration, 10**12)), _DAY)
     long = min(max(len(text) * _PER_CHARACTER, _LEAST), _MOST)
     if next_at is not None and next_at > caption.timestamp:
         long = min(long, next_at - caption.timestamp)
@@ -104,9 +111,9 @@ def _srt(found: Sequence[Cue]) -> str:
     blocks = []
     for number, cue in enumerate(found, 1):
         # Nothing in SubRip can be escaped: an arrow must not look like the times of a cue.
-        lines = [line.replace("-->", "->") for line in _lines(cue.text)]
+        lines = [_ARROW.sub("->", line) for line in _lines(cue.text)]
         if lines and cue.speaker:
-            lines[0] = f"{_one_line(cue.speaker).replace('-->', '->')}: {lines[0]}"
+            lines[0] = f"{_ARROW.sub('->', _one_line(cue.speaker))}: {lines[0]}"
         blocks.append("\n".join([str(number), _span(cue, ","), *lines]) + "\n")
     return "\n".join(blocks)
 

@@ -102,8 +102,12 @@ class _Separated(dict[int, Any]):
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
-        inside = unicodedata.category(char)[0] in "LMN"
-        self[code] = made = "" if char == _TATWEEL else char if inside else " "
+        kind = unicodedata.category(char)
+        if char == _TATWEEL or kind in ("Cf", "Me") or _begins(char, ("VARIATION SELECTOR",)):
+            made = ""  # says how its neighbours look or break, and is none of the letters
+        else:
+            made = char if kind[0] in "LMN" else " "
+        self[code] = made
         return made
 
 

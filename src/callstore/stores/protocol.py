@@ -280,7 +280,8 @@ class Store(Protocol):
 
     async def search_captions(self, query: SearchQuery) -> tuple[list[Caption], Place | None]:
         """By (timestamp, id), falling. Examines the captions that have the rarest of the words, of
-        a call those of the call; the same rows in the same order on every store."""
+        a call those of the call; of a party's it looks at EXAMINED at most, and may be short. The
+        same pages on every store."""
 
     # -- sweeping and examining: long, on a reader of their own
 

@@ -10,7 +10,7 @@ from callstore.stores.mongo.codec import CODECS, Document, oid
 from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import Session
 from callstore.stores.mongo.queries import Filter
-from callstore.stores.protocol import CaptionsQuery, Place, SearchQuery, page_of
+from callstore.stores.protocol import EXAMINED, CaptionsQuery, Place, SearchQuery, page_of
 
 _CAPTIONS = CODECS["CallTranscription"]
 _ENOUGH = 1000  # of a word: whether it is rarer than another counts no more
@@ -47,7 +47,7 @@ async def search(
     db: Database, place: Filter, query: SearchQuery, session: Session
 ) -> tuple[list[Caption], Place | None]:
     """`place` is the call's or conversation's; of a party's all conversations are looked through,
-    and what was said in calls that it was not in is passed over."""
+    and what was said in calls that it was not in is passed over, EXAMINED at most."""
     if query.party is None:
         found = await _found(db, place, query, query.cursor, query.limit + 1, session)
         return page_of(found, query.limit)
@@ -56,15 +56,16 @@ async def search(
     )
     place = {"conversationId": {"$in": conversations}}
     heard: list[Caption] = []
-    cursor = query.cursor
-    while len(heard) <= query.limit:
+    cursor, looked_at = query.cursor, 0
+    while len(heard) <= query.limit and looked_at < EXAMINED:
         some = await _found(db, place, query, cursor, _TOGETHER, session)
         there = await _calls_with(db, query, some, session)
         heard += [each for each in some if each.call_session_id in there]
+        looked_at += len(some)
         if len(some) < _TOGETHER:
-            break
+            return page_of(heard, query.limit)
         cursor = some[-1].timestamp, some[-1].id
-    return page_of(heard[: query.limit + 1], query.limit)
+    return page_of(heard, query.limit) if len(heard) > query.limit else (heard, cursor)
 
 
 async def _calls_with(

@@ -2,13 +2,16 @@
 
 import itertools
 import sqlite3
+from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
+from callstore.calls.model import Party
 from callstore.captions.model import Caption
 from callstore.captions.words import Term
 from callstore.ids import LAST, NOBODY
-from callstore.stores.protocol import CaptionsQuery, Place, SearchQuery, page_of
-from callstore.stores.sqlite import queries
+from callstore.stores.protocol import EXAMINED, CaptionsQuery, Place, SearchQuery, page_of
+from callstore.stores.sqlite import ddl, queries
 from callstore.stores.sqlite.codec import CODECS, ms
 from callstore.times import EPOCH
 
@@ -42,31 +45,53 @@ def search(db: sqlite3.Connection, query: SearchQuery) -> tuple[list[Caption], P
     if not places:
         return [], None
     words = " AND ".join(_asked(term) for term in query.query)
-    place = " OR ".join(f'".{id}"' for id in places)
-    party = query.party
+    place = " OR ".join(f'"{place}"' for place in places)
     bound: dict[str, Any] = {"match": f"({place}) AND {words}", "below": _END}
     if query.cursor is not None:
         bound["below"] = (ms(query.cursor[0]) + 1) << 20
-    if party is not None:
-        bound["party"] = party.id
-    asking = queries.FOUND.format(queries.OF_PARTY[party.kind] if party else "")
-    found: list[Caption] = []
-    rows = map(_CAPTIONS.decode, db.execute(asking, bound))
-    # Rows of a millisecond are numbered as they came: they belong in the order of their ids.
+    found = _latest_first(map(_CAPTIONS.decode, db.execute(queries.FOUND, bound)), query.cursor)
+    if query.party is None:
+        return page_of([*itertools.islice(found, query.limit + 1)], query.limit)
+    return _heard(db, found, query, query.party)
+
+
+def _latest_first(rows: Iterable[Caption], cursor: Place | None) -> Iterator[Caption]:
+    """Rows of a millisecond are numbered as they came: they belong in the order of their ids."""
     for at, same in itertools.groupby(rows, lambda caption: caption.timestamp):
-        below = query.cursor[1] if query.cursor and query.cursor[0] == at else LAST
+        below = cursor[1] if cursor and cursor[0] == at else LAST
         some = [each for each in same if each.id < below]
-        found += sorted(some, key=lambda caption: caption.id, reverse=True)
-        if len(found) > query.limit:
+        yield from sorted(some, key=lambda caption: caption.id, reverse=True)
+
+
+def _heard(
+    db: sqlite3.Connection, found: Iterable[Caption], query: SearchQuery, party: Party
+) -> tuple[list[Caption], Place | None]:
+    """Those of calls that the party was in; it looks at no more than EXAMINED."""
+
+    @cache
+    def was_there(conversation: str, call: str) -> bool:
+        key = (conversation, call, party.id)
+        return db.execute(queries.WAS_THERE[party.kind], key).fetchone() is not None
+
+    heard: list[Caption] = []
+    for number, caption in enumerate(found, 1):
+        if was_there(caption.conversation_id, caption.call_session_id):
+            heard.append(caption)
+        if len(heard) > query.limit:
             break
-    return page_of(found, query.limit)
+        if number == EXAMINED:
+            return heard, (caption.timestamp, caption.id)
+    return page_of(heard, query.limit)
 
 
 def _places(db: sqlite3.Connection, query: SearchQuery) -> list[str]:
     """What the captions that are searched have as a word of their own."""
+    if query.call_id is not None:
+        return [f"{ddl.OF_CALL}{query.call_id}"]
+    conversations = [query.conversation_id]
     if query.party is not None:
-        return [id for (id,) in db.execute(queries.CONVERSATIONS_OF, (query.party.ref,))]
-    return [id for id in (query.call_id, query.conversation_id) if id is not None]
+        conversations = [id for (id,) in db.execute(queries.CONVERSATIONS_OF, (query.party.ref,))]
+    return [f"{ddl.OF_CONVERSATION}{id}" for id in conversations]
 
 
 def _asked(term: Term) -> str:

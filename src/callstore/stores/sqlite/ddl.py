@@ -76,13 +76,15 @@ def indexes(collection: Collection) -> tuple[Index, ...]:
 
 NUMBER = "number"
 """Of a row, in the order that its collection says."""
+OF_CONVERSATION, OF_CALL = ".conversation", ".call"
+"""Before an id: where a row belongs, as words that none in it is."""
 _WORDS = "CREATE VIRTUAL TABLE"
 
 
 def create_index(collection: Collection, index: Index) -> str:
     if index.words:
         # Words come folded: whatever is not ASCII is part of one, as it is.
-        options = """content='', detail=none, tokenize="ascii tokenchars '.'\""""
+        options = """content='', detail=none, prefix='3 4 5', tokenize="ascii tokenchars '.'\""""
         return f"{_WORDS} {index.name} USING fts5({index.words}, {options})"
     unique = "UNIQUE " if index.unique else ""
     where = f" WHERE {' AND '.join(conditions(index.where))}" if index.where else ""
@@ -118,7 +120,8 @@ def build_index(collection: str, name: str, index: str) -> list[str]:
 def _entry(words: str, alias: str) -> str:
     """The words of a row, and where it belongs as words of their own."""
     listed = f"(SELECT group_concat(value, ' ') FROM json_each({alias}.{words}))"
-    return f"'.' || {alias}.conversationId || ' .' || {alias}.callSessionId || ' ' || {listed}"
+    conversation, call = f"{alias}.conversationId", f"{alias}.callSessionId"
+    return f"'{OF_CONVERSATION}' || {conversation} || ' {OF_CALL}' || {call} || ' ' || {listed}"
 
 
 def drop_index(name: str, index: str) -> list[str]:

@@ -137,11 +137,13 @@ ORDER BY t.timestamp, t.id LIMIT :limit"""
 FOUND = f"""
 SELECT {_CAPTION} FROM CallTranscription_words w
 CROSS JOIN CallTranscription t ON t.number = w.rowid
-WHERE w.CallTranscription_words MATCH :match AND w.rowid < :below {{}} ORDER BY w.rowid DESC"""
-_THERE = "SELECT 1 FROM CallParticipant p WHERE p.callSessionId = t.callSessionId"
-OF_PARTY = {
-    kind: f"AND EXISTS ({_THERE} AND p.conversationId = t.conversationId AND p.{field} = :party)"
-    for kind, field in (("user", "userId"), ("guest", "anonymousUserId"))
+WHERE w.CallTranscription_words MATCH :match AND w.rowid < :below ORDER BY w.rowid DESC"""
+_WAS_THERE = """
+SELECT 1 FROM CallParticipant p
+WHERE p.conversationId = ? AND p.callSessionId = ? AND p.userId = ?"""
+WAS_THERE = {
+    "user": _WAS_THERE,
+    "guest": _WAS_THERE.replace("p.userId", "p.anonymousUserId"),
 }
 CONVERSATIONS_OF = "SELECT DISTINCT e.conversationId FROM CallLogEntry e WHERE e.party = ?"
 

@@ -262,6 +262,7 @@ class TestWhoMaySpeak:
             ("language", "english"),
             ("revision", -1),
             ("duration", -1),
+            ("duration", 86_400_001),
             ("confidence", 1.01),
             ("confidence", -0.1),
             ("confidence", float("nan")),
@@ -269,6 +270,9 @@ class TestWhoMaySpeak:
             ("processing_time", -1),
             ("translations", {"fr": ""}),
             ("translations", {"nonsense!": "a"}),
+            ("translations", {"en": "the language that was spoken"}),
+            ("translations", {"pt_br": "a", "pt-BR": "b"}),
+            ("translations", {f"x-{n}": "a" for n in range(51)}),
         ],
     )
     async def test_what_is_out_of_range_is_named(
@@ -285,6 +289,19 @@ class TestWhoMaySpeak:
         long = ("\N{GRINNING FACE} " * 2500)[:5000]
         caption = await say(calls, call.id, ANN, long, segment_id="s" * 255)
         assert (await calls.captions.list(call.id)).items == [caption]
+
+    async def test_what_is_too_much_together_is_refused(self, calls: Calls) -> None:
+        call = await answered(calls)
+        segments = [{"segment_id": str(n), "text": "x" * 5000, "language": "en"} for n in range(21)]
+        with pytest.raises(errors.Invalid, match="/segments: must have at most 100,000 char"):
+            await calls.captions.add_many(call.id, ANN, segments)
+        assert len(await calls.captions.add_many(call.id, ANN, segments[:20])) == 20
+        caption = await say(calls, call.id, ANN, "hello")
+        for n in range(50):
+            await calls.captions.translate(caption.id, f"x-{n}", "hello")
+        await calls.captions.translate(caption.id, "x-1", "hello again")
+        with pytest.raises(errors.Invalid, match="/language: there are 50"):
+            await calls.captions.translate(caption.id, "x-50", "hello")
 
     async def test_it_is_translated_into_another_language(self, calls: Calls) -> None:
         call = await answered(calls)

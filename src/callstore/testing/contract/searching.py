@@ -90,6 +90,8 @@ class TestSearch:
         assert await found(calls, "hello", party=CAT) == [said[1]]
         assert await found(calls, "hello", party=DAN) == []
         assert await found(calls, "hello", call_id=NOBODY_KNOWS) == []
+        assert await found(calls, "hello", conversation_id=ids[0]) == []
+        assert await found(calls, "hello", call_id=ROOM) == []
 
     async def test_who_was_invited_and_never_came_finds_nothing(self, calls: Calls) -> None:
         call = await calls.start(ROOM, ANN, invite=[BOB, DAN])
@@ -124,6 +126,25 @@ class TestSearch:
             assert len(seen) == count
             latest = sorted(seen, key=lambda c: (c.timestamp, c.id), reverse=True)
             assert seen == latest
+
+    async def test_of_what_was_said_without_one_a_page_looks_at_a_thousand(
+        self, calls: Calls, clock: FakeClock
+    ) -> None:
+        mine = await answered(calls, BOB)
+        await say(calls, mine.id, BOB, "hello, I was there")
+        await calls.end(mine.id)
+        clock.advance(1)
+        theirs = await answered(calls, CAT)
+        for some in (range(1000), range(1000, 1500)):
+            segments = [
+                {"segment_id": str(n), "text": f"hello {n}", "language": "en"} for n in some
+            ]
+            await calls.captions.add_many(theirs.id, CAT, segments)
+        first = await calls.captions.search("hello", party=BOB)
+        assert first.items == []
+        last = await calls.captions.search("hello", party=BOB, cursor=first.next)
+        assert [caption.text for caption in last.items] == ["hello, I was there"]
+        assert last.next is None
 
     @pytest.mark.parametrize("query", ["", " ", "!?", "ab*", "é*", "x" * 501, None, 7])
     async def test_a_query_that_asks_for_nothing_is_refused(self, calls: Calls, query: Any) -> None:
