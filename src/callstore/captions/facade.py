@@ -132,7 +132,7 @@ class Captions:
         self, call_id: str, *, final: bool = True, cursor: str | None = None, limit: int = 100
     ) -> Page[Caption]:
         """A page of the call's captions in the order of speaking; `final=False`: the interim ones
-        too. Costs the same wherever it lies."""
+        too. Costs the same wherever it lies, but for interim ones that are passed over."""
         query = check(CaptionsQuery, call_id=call_id, final=final, cursor=cursor, limit=limit)
         captions, more = await self._store.captions_page(query)
         if not captions and query.cursor is None:
@@ -188,11 +188,12 @@ class Captions:
             speaker_name=speaker_name,
         )
         call = await self._call(asked.call_id)
+        spoken = await self._store.captions(call.id)
         found = cues(
             call,
-            await self._store.captions(call.id),
+            spoken,
             asked.language,
-            _speakers(call, asked.speaker_name),
+            _speakers(call, spoken, asked.speaker_name),
         )
         return written(found, asked.format)
 
@@ -209,11 +210,14 @@ class Captions:
         return call
 
 
-def _speakers(call: Call, name: SpeakerName | None) -> dict[str, str]:
-    """Participant id -> name, of those that have one."""
+def _speakers(call: Call, spoken: Iterable[Caption], name: SpeakerName | None) -> dict[str, str]:
+    """Participant id -> name, of those that spoke and have one."""
     named: dict[str, str] = {}
+    speakers = {caption.participant_id for caption in spoken}
     for row in call.participants or []:
-        said = name(row.party) if name is not None and row.party is not None else None
+        if name is None or row.party is None or row.id not in speakers:
+            continue
+        said = name(row.party)
         if said is not None and not isinstance(said, str):
             raise Invalid.field("/speaker_name", "must give a name or None")
         if said:

@@ -7,7 +7,7 @@ LONGEST = 35  # characters; what RFC 5646, 4.4.1, has room for
 
 def canonical(tag: object) -> str:
     """`en_us` is `en-US`, `iw` is `he`. ValueError for what is no registered language."""
-    made = _canonical(tag) if isinstance(tag, str) else ""
+    made = _canonical(tag) if isinstance(tag, str) and len(tag) <= 2 * LONGEST else ""
     if not made:
         raise ValueError("must be a language tag such as en or pt-BR")
     return made

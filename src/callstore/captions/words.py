@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 LONGEST = 64  # characters of a word that count
 SHORTEST_PREFIX = 3  # letters
+MOST_TERMS = 50  # of a query; pairs of characters count
 
 _ACCENTED = ("LATIN", "GREEK", "CYRILLIC", "HEBREW", "ARABIC")
 _UNSPACED = (
@@ -52,7 +53,7 @@ def words(texts: Iterable[str]) -> list[str]:
 def terms(query: str) -> list[Term]:
     """What a query asks for: all of it. A word that ends in `*` stands for all that begin so.
 
-    ValueError where it asks for nothing, or for a prefix of less than three letters."""
+    ValueError where it asks for nothing or too much, or for a prefix of less than three letters."""
     found: dict[Term, None] = {}
     for part in query.split():
         runs = [*_runs(part)]
@@ -64,8 +65,10 @@ def terms(query: str) -> list[Term]:
             if prefix and len(run) < SHORTEST_PREFIX:
                 raise ValueError(f"a prefix needs at least {SHORTEST_PREFIX} letters")
             found[Term(run[:LONGEST], prefix)] = None
-    if not found:
-        raise ValueError("must have a word")
+    if not 1 <= len(found) <= MOST_TERMS:
+        raise ValueError(
+            "must have a word" if not found else f"must have at most {MOST_TERMS} words"
+        )
     return list(found)
 
 

@@ -276,7 +276,8 @@ class Store(Protocol):
         """The final ones of a call, in the order of speaking."""
 
     async def captions_page(self, query: CaptionsQuery) -> tuple[list[Caption], Place | None]:
-        """By (timestamp, id); None: there is no next page. Examines limit + 1 entries."""
+        """By (timestamp, id); None: there is no next page. Examines limit + 1 entries, and of
+        finals the interim ones among them."""
 
     async def search_captions(self, query: SearchQuery) -> tuple[list[Caption], Place | None]:
         """By (timestamp, id), falling. Examines the captions that have the rarest of the words, of

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from callstore.calls.model import Call, Event
+from callstore.captions.languages import canonical
 from callstore.captions.merge import folded
 from callstore.captions.model import Caption
 from callstore.ids import made_at
@@ -35,8 +36,8 @@ def caption(row: TranscriptionRow, call: Call, speaker: str, keep: timedelta) ->
         participant_id=speaker,
         segment_id=row.id,
         text=row.text,
-        language=row.language,
-        translations=row.translations,
+        language=_tag(row.language),
+        translations=_translations(row),
         timestamp=row.timestamp or created_at,
         duration=row.duration,
         is_final=row.is_final,
@@ -47,6 +48,20 @@ def caption(row: TranscriptionRow, call: Call, speaker: str, keep: timedelta) ->
         expires_at=created_at + keep if call.ended_at else None,
     )
     return folded(kept)
+
+
+def _tag(language: str) -> str:
+    """In the form that is looked for; one that is none stays as it is."""
+    try:
+        return canonical(language)
+    except ValueError:
+        return language
+
+
+def _translations(row: TranscriptionRow) -> dict[str, str] | None:
+    made = {_tag(tag): text for tag, text in (row.translations or {}).items()}
+    made.pop(_tag(row.language), None)
+    return made or None
 
 
 def recording(row: RecordingRow, call: Call, *, by_guest: bool) -> Recording:

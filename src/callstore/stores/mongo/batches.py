@@ -163,7 +163,7 @@ def _set_metrics(row: Any, metrics: Any) -> UpdateOne:
 
 
 def _marker(changed: Changed) -> Marker | None:
-    """A row that no other attempt inserts."""
+    """A row that no other attempt inserts; else what has become of a caption."""
     spoken = [new for old, new in changed.captions if old is None]
     inserted: dict[str, Sequence[Any]] = {
         tables.EVENT.name: changed.events,
@@ -173,4 +173,10 @@ def _marker(changed: Changed) -> Marker | None:
     for name, rows in inserted.items():
         if rows:
             return Marker(collection=name, id=oid(rows[0].id))
+    codec = CODECS[tables.CAPTION.name]
+    for old, new in changed.captions:
+        matching = codec.differences(old, new)
+        return Marker(collection=tables.CAPTION.name, id=oid(new.id), matching=matching)
+    for row in changed.gone:
+        return Marker(collection=tables.CAPTION.name, id=oid(row.id), matching=None)
     return None

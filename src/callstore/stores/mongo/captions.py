@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
+from callstore.calls.model import Party
 from callstore.captions.model import Caption
 from callstore.captions.words import Term
 from callstore.stores.mongo import queries
-from callstore.stores.mongo.codec import CODECS, Document, oid
+from callstore.stores.mongo.codec import CODECS, Document, oid, utc
 from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import Session
 from callstore.stores.mongo.queries import Filter
+from callstore.stores.mongo.rows import fetch
 from callstore.stores.protocol import EXAMINED, CaptionsQuery, Place, SearchQuery, page_of
 
 _CAPTIONS = CODECS["CallTranscription"]
 _ENOUGH = 1000  # of a word: whether it is rarer than another counts no more
-_TOGETHER = 100  # looked up together: of those that are found, who was in their calls
+_TOGETHER = 100  # conversations that are looked through together, and captions that are looked at
 
 
 async def caption(db: Database, caption_id: str, session: Session) -> Caption | None:
@@ -48,69 +50,109 @@ async def search(
 ) -> tuple[list[Caption], Place | None]:
     """`place` is the call's or conversation's; of a party's all conversations are looked through,
     and what was said in calls that it was not in is passed over, EXAMINED at most."""
-    if query.party is None:
-        found = await _found(db, place, query, query.cursor, query.limit + 1, session)
-        return page_of(found, query.limit)
+    if query.party is not None:
+        return await _search_of_party(db, query, query.party, session)
+    looking = _Looking(db, session, [place], await _rarest_first(db, place, query.query, session))
+    found = await looking.for_(query.cursor, query.limit + 1, None)
+    return page_of([*map(_CAPTIONS.decode, found)], query.limit)
+
+
+async def _search_of_party(
+    db: Database, query: SearchQuery, party: Party, session: Session
+) -> tuple[list[Caption], Place | None]:
     conversations = await db["CallLogEntry"].distinct(
-        "conversationId", {"party": query.party.ref}, session=session
+        "conversationId", {"party": party.ref}, session=session
     )
-    place = {"conversationId": {"$in": conversations}}
-    heard: list[Caption] = []
-    cursor, looked_at = query.cursor, 0
-    while len(heard) <= query.limit and looked_at < EXAMINED:
-        some = await _found(db, place, query, cursor, _TOGETHER, session)
-        there = await _calls_with(db, query, some, session)
-        heard += [each for each in some if each.call_session_id in there]
-        looked_at += len(some)
-        if len(some) < _TOGETHER:
-            return page_of(heard, query.limit)
-        cursor = some[-1].timestamp, some[-1].id
-    return page_of(heard, query.limit) if len(heard) > query.limit else (heard, cursor)
+    if not conversations:
+        return [], None
+    terms = await _rarest_first(
+        db, {"conversationId": {"$in": conversations}}, query.query, session
+    )
+    # So few at once that MongoDB merges what their indexes give, and sorts nothing.
+    some = (conversations[n : n + _TOGETHER] for n in range(0, len(conversations), _TOGETHER))
+    looking = _Looking(db, session, [{"conversationId": {"$in": each}} for each in some], terms)
+    heard: list[Document] = []
+    cursor, looked_at, more = query.cursor, 0, True
+    while more and len(heard) <= query.limit and looked_at < EXAMINED:
+        found = await looking.for_(cursor, _TOGETHER, _OF_CALL)
+        there = await _calls_with(db, party, found, session)
+        heard += [each for each in found if each["callSessionId"] in there]
+        looked_at += len(found)
+        more = len(found) == _TOGETHER
+        cursor = _place(found[-1]) if found else cursor
+    page = heard[: query.limit]
+    if len(heard) > query.limit:
+        cursor = _place(page[-1])
+    elif not more:
+        cursor = None
+    return await _whole(db, page, session), cursor
+
+
+class _Looking:
+    """The search for some words in some places, the latest first."""
+
+    def __init__(
+        self, db: Database, session: Session, places: Sequence[Filter], terms: Sequence[Term]
+    ) -> None:
+        self._db, self._session, self._places = db, session, places
+        # Only the first word bounds what is looked at.
+        self._asked: list[Filter] = [{"words": _asked(term)} for term in terms]
+
+    async def for_(
+        self, cursor: Place | None, limit: int, fields: Document | None
+    ) -> list[Document]:
+        found: list[Document] = []
+        for place in self._places:
+            in_a_call = "callSessionId" in place
+            rows = self._db["CallTranscription"].find(
+                queries.both(place, *self._asked, queries.below_place(cursor)),
+                fields,
+                session=self._session,
+                hint=f"CallTranscription_{'spoken' if in_a_call else 'words'}",
+            )
+            found += await rows.sort([("timestamp", -1), ("_id", -1)]).limit(limit).to_list()
+        if len(self._places) > 1:
+            found.sort(key=lambda row: (row["timestamp"], row["_id"]), reverse=True)
+        return found[:limit]
+
+
+_OF_CALL = {"conversationId": 1, "callSessionId": 1, "timestamp": 1}
+
+
+def _place(row: Document) -> Place:
+    return utc(row["timestamp"]), str(row["_id"])
 
 
 async def _calls_with(
-    db: Database, query: SearchQuery, found: Sequence[Caption], session: Session
-) -> set[str]:
-    assert query.party is not None
+    db: Database, party: Party, found: Sequence[Document], session: Session
+) -> set[Any]:
+    """Of the calls of these those that the party was in."""
     where = {
-        "conversationId": {"$in": [*{oid(each.conversation_id) for each in found}]},
-        "callSessionId": {"$in": [*{oid(each.call_session_id) for each in found}]},
-        queries.PARTY_FIELDS[query.party.kind]: oid(query.party.id),
+        "conversationId": {"$in": [*{row["conversationId"] for row in found}]},
+        "callSessionId": {"$in": [*{row["callSessionId"] for row in found}]},
+        queries.PARTY_FIELDS[party.kind]: oid(party.id),
     }
     rows = db["CallParticipant"].find(where, {"callSessionId": 1}, session=session)
-    return {str(row["callSessionId"]) for row in await rows.to_list()}
+    return {row["callSessionId"] for row in await rows.to_list()}
 
 
-async def _found(
-    db: Database,
-    place: Filter,
-    query: SearchQuery,
-    cursor: Place | None,
-    limit: int,
-    session: Session,
-) -> list[Caption]:
-    rows = db["CallTranscription"]
-    if "callSessionId" in place:
-        terms, hint = query.query, "CallTranscription_spoken"
-    else:
-        terms, hint = (
-            await _rarest_first(db, place, query.query, session),
-            "CallTranscription_words",
-        )
-    asked: list[Document] = [{"words": _asked(term)} for term in terms]
-    # Only the first word bounds what is looked at.
-    where = queries.both(place, *asked, queries.below_place(cursor))
-    found = rows.find(where, session=session, hint=hint)
-    latest = await found.sort([("timestamp", -1), ("_id", -1)]).limit(limit).to_list()
-    return [_CAPTIONS.decode(row) for row in latest]
+async def _whole(db: Database, rows: Sequence[Document], session: Session) -> list[Caption]:
+    """In the order of these."""
+    where = {
+        "conversationId": {"$in": [*{row["conversationId"] for row in rows}]},
+        "_id": {"$in": [row["_id"] for row in rows]},
+    }
+    found = await fetch(db, "CallTranscription", where, session, hint="_id_")
+    by_id = {row["_id"]: _CAPTIONS.decode(row) for row in found}
+    return [by_id[row["_id"]] for row in rows]
 
 
 async def _rarest_first(
     db: Database, place: Filter, terms: Sequence[Term], session: Session
 ) -> list[Term]:
-    if len(terms) == 1:
+    if len(terms) == 1 or "callSessionId" in place:
         return [*terms]
-    counts: dict[Term, Any] = {}
+    counts: dict[Term, int] = {}
     for term in terms:
         counts[term] = await db["CallTranscription"].count_documents(
             {**place, "words": _asked(term)},

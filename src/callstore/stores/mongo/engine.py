@@ -30,10 +30,12 @@ killed keeps its rows."""
 
 
 class Marker(Struct, frozen=True, kw_only=True):
-    """A row that a transaction inserts: where it is found, the transaction was committed."""
+    """A row that a transaction inserts, or makes match, or (None) deletes: where it is found so,
+    the transaction was committed, or what it does is done."""
 
     collection: str
     id: Any
+    matching: dict[str, Any] | None = {}
 
 
 Work = Callable[[Session], Awaitable[tuple[T, Marker | None]]]
@@ -141,8 +143,9 @@ class Engine:
     async def _is_there(self, session: Session, marker: Marker | None) -> bool:
         if marker is None:
             return False
-        query = {"_id": marker.id}
-        return await self.db[marker.collection].find_one(query, session=session) is not None
+        query = {"_id": marker.id, **(marker.matching or {})}
+        found = await self.db[marker.collection].find_one(query, session=session)
+        return (found is None) == (marker.matching is None)
 
     def _need_open(self) -> None:
         if self._closed:

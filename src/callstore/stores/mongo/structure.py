@@ -118,9 +118,11 @@ class MongoStructure:
         building = asyncio.ensure_future(
             self._engine.doing(self._db[change.collection].create_indexes(models))
         )
+        most = 0
         while not (await asyncio.wait([building], timeout=_LOOK_EVERY))[0]:
             for done, total in await self._building(change.name):
-                progress(str(change), done, total)
+                most = max(most, done)
+                progress(str(change), most, total)
         try:
             await building
         except (Unwritable, WriteConflict) as error:
@@ -129,13 +131,16 @@ class MongoStructure:
         progress(str(change), rows, rows)
 
     async def _building(self, index: str) -> list[tuple[int, int]]:
-        """How far it is, where we may ask."""
+        """How far it is, where we may ask: keys are gathered, then they are put in."""
         wanted = {"command.indexes.name": index, "progress.total": {"$gt": 0}}
         pipeline: list[Document] = [{"$currentOp": {}}, {"$match": wanted}]
         with contextlib.suppress(PyMongoError):
             found = await self._db.client.admin.aggregate(pipeline)
-            progress = [each["progress"] async for each in found]
-            return [(int(p["done"]), int(p["total"])) for p in progress]
+            return [
+                ((_gathered(each) + int(each["progress"]["done"])) // 2, total)
+                async for each in found
+                if (total := int(each["progress"]["total"]))
+            ]
         return []
 
     async def remove(self, change: Change) -> None:
@@ -198,6 +203,12 @@ class MongoStructure:
 
     def fields_of(self, index: Definition) -> tuple[str, ...]:
         return tuple(name for name, _ in index["key"])
+
+
+def _gathered(building: Document) -> int:
+    """All keys, once that is over."""
+    over = "scanning" not in building.get("msg", "")
+    return int(building["progress"]["total"]) if over else 0
 
 
 def _model(name: str, definition: Definition) -> IndexModel:
