@@ -311,6 +311,21 @@ class TestWhatAHostHas:
         async with open_calls(new_mongo) as calls:
             await sound(calls, new_mongo)
 
+    async def test_language_tags_in_another_form(self, new_mongo: str, prisma: Prisma) -> None:
+        made = a_history(prisma)
+        others = {"EN": "hello again", "pt_br": "olá"}
+        prisma._update("CallTranscription", made["caption"], {"language": "fr_fr"})
+        prisma._update("CallTranscription", made["caption"], {"translations": others})
+        report = await up(new_mongo)
+        assert report.adoption is not None
+        assert report.adoption.changes["CallTranscription.language"] == 1
+        async with open_calls(new_mongo) as calls:
+            (caption,) = (await calls.captions.list(str(made["talked"]))).items
+            assert caption.language == "fr-FR"
+            assert caption.translations == {"en": "hello again", "pt-BR": "olá"}
+            found = await calls.captions.search("again", call_id=str(made["talked"]))
+            assert found.items == [caption]
+
     async def test_json_that_looks_like_a_reference(self, new_mongo: str, prisma: Prisma) -> None:
         made = a_history(prisma)
         capabilities = {"codecs": {"$ref": "a", "$id": 1, "more": {"at": 2**53}}}

@@ -160,3 +160,24 @@ async def test_an_index_may_take_longer_than_an_answer_else_does(
         with failing("createIndexes", blockConnection=True, blockTimeMS=1000):
             report = await calls.schema.up()
     assert [each.index for each in report.built] == ["CallSession_history"]
+
+
+@pytest.mark.parametrize("how", [DONE_BUT_NOT_SAID, CUT_OFF, ABORTED])
+async def test_captions_whose_commit_had_no_answer(
+    new_mongo: str, failing: Failing, how: Document
+) -> None:
+    async with open_calls(new_mongo) as calls:
+        call = await calls.start(ROOM, ANN)
+        said: Document = {"segment_id": "1", "language": "en"}
+        with failing("commitTransaction", 2, **how):
+            first = await calls.captions.add(call.id, ANN, text="one", **said)
+        with failing("commitTransaction", 2, **how):
+            second = await calls.captions.add(call.id, ANN, text="two", revision=1, **said)
+        assert (second.id, second.text) == (first.id, "two")
+        with failing("commitTransaction", 2, **how):
+            await calls.captions.translate(first.id, "fr", "deux")
+        (kept,) = (await calls.captions.list(call.id)).items
+        assert (kept.text, kept.translations) == ("two", {"fr": "deux"})
+        with failing("commitTransaction", 2, **how):
+            await calls.captions.delete(first.id)
+        assert (await calls.captions.list(call.id)).items == []

@@ -317,3 +317,29 @@ async def test_a_lease_that_another_has_taken_stops_what_was_done_under_it(
 
         with pytest.raises(errors.Busy, match="another took it"):
             await one()
+
+
+@pytest.mark.parametrize(
+    "lost", ["TRIGGER CallTranscription_words_insert", "TABLE CallTranscription_words"]
+)
+async def test_an_index_of_words_that_is_not_kept_is_told_and_mended(
+    tmp_path: Path, lost: str
+) -> None:
+    url = f"sqlite:///{tmp_path}/calls.db"
+    await filled(url)
+    with database.sqlite_file(url) as db:
+        db.execute(f"DROP {lost}")
+    with pytest.raises(errors.SchemaMismatch, match="CallTranscription_words"):
+        async with open_calls(url):
+            pass
+    async with open_calls(url, check_schema=False) as calls:
+        assert (await calls.schema.up()).pending == []
+    async with open_calls(url) as calls:
+        call = await calls.live_in(ROOM)
+        assert call is not None
+        await calls.captions.add(call.id, ANN, segment_id="1", text="found again", language="en")
+        assert len((await calls.captions.search("again", call_id=call.id)).items) == 1
+        seeded, _ = await calls._store.rows("CallTranscription", None, 1000)
+        for caption in seeded:
+            page = await calls.captions.search(caption.words[0], call_id=caption.call_session_id)
+            assert caption.id in {each.id for each in page.items}

@@ -81,39 +81,37 @@ OF_CONVERSATION, OF_CALL = ".conversation", ".call"
 _WORDS = "CREATE VIRTUAL TABLE"
 
 
-def create_index(collection: Collection, index: Index) -> str:
+Definition = str | list[str]
+"""A statement, or of an index of words those that make it and keep it as its rows are."""
+
+
+def create_index(collection: Collection, index: Index) -> Definition:
     if index.words:
-        # Words come folded: whatever is not ASCII is part of one, as it is.
-        options = """content='', detail=none, prefix='3 4 5', tokenize="ascii tokenchars '.'\""""
-        return f"{_WORDS} {index.name} USING fts5({index.words}, {options})"
+        return _index_of_words(collection.name, index.name, index.words)
     unique = "UNIQUE " if index.unique else ""
     where = f" WHERE {' AND '.join(conditions(index.where))}" if index.where else ""
     columns = ", ".join(index.fields)
     return f"CREATE {unique}INDEX {index.name} ON {collection.name} ({columns}){where}"
 
 
-def is_of_words(index: str) -> bool:
-    return index.startswith(_WORDS)
-
-
-def build_index(collection: str, name: str, index: str) -> list[str]:
-    """What makes an index, and keeps one of words as its rows are."""
-    if not is_of_words(index):
-        return [index]
-    words = index.partition("fts5(")[2].partition(",")[0]
+def _index_of_words(collection: str, name: str, words: str) -> list[str]:
+    # Words come folded: whatever is not ASCII is part of one, as it is.
+    options = """content='', detail=none, prefix='3 4 5', tokenize="ascii tokenchars '.'\""""
     new, old = (_entry(words, alias) for alias in ("new", "old"))
-    adding = f"INSERT INTO {name} (rowid, {words})"
-    taking = f"INSERT INTO {name} ({name}, rowid, {words})"
-    put = f"{adding} SELECT new.{NUMBER}, {new} WHERE new.{words} <> '[]'"
-    take = f"{taking} SELECT 'delete', old.{NUMBER}, {old} WHERE old.{words} <> '[]'"
-    every = f"SELECT r.{NUMBER}, {_entry(words, 'r')} FROM {collection} r WHERE r.{words} <> '[]'"
+    put = (
+        f"INSERT INTO {name} (rowid, {words}) SELECT new.{NUMBER}, {new} WHERE new.{words} <> '[]'"
+    )
+    take = (
+        f"INSERT INTO {name} ({name}, rowid, {words})"
+        f" SELECT 'delete', old.{NUMBER}, {old} WHERE old.{words} <> '[]'"
+    )
+    moved = f"UPDATE OF {NUMBER}, {words}"
     trigger = f"CREATE TRIGGER {name}_{{}} AFTER {{}} ON {collection} BEGIN {{}}; END"
     return [
-        index,
-        trigger.format("insert", "INSERT", put),
+        f"{_WORDS} {name} USING fts5({words}, {options})",
         trigger.format("delete", "DELETE", take),
-        trigger.format("update", f"UPDATE OF {NUMBER}, {words}", f"{take}; {put}"),
-        f"{adding} {every}",
+        trigger.format("insert", "INSERT", put),
+        trigger.format("update", moved, f"{take}; {put}"),
     ]
 
 
@@ -124,11 +122,25 @@ def _entry(words: str, alias: str) -> str:
     return f"'{OF_CONVERSATION}' || {conversation} || ' {OF_CALL}' || {call} || ' ' || {listed}"
 
 
-def drop_index(name: str, index: str) -> list[str]:
-    if not is_of_words(index):
+def build_index(collection: str, name: str, index: Definition) -> list[str]:
+    """What makes an index of the rows that are there."""
+    if isinstance(index, str):
+        return [index]
+    words = words_of(index)
+    every = f"SELECT r.{NUMBER}, {_entry(words, 'r')} FROM {collection} r WHERE r.{words} <> '[]'"
+    return [*drop_index(name, index), *index, f"INSERT INTO {name} (rowid, {words}) {every}"]
+
+
+def drop_index(name: str, index: Definition) -> list[str]:
+    if isinstance(index, str):
         return [f"DROP INDEX {name}"]
     triggers = [f"DROP TRIGGER IF EXISTS {name}_{when}" for when in ("insert", "delete", "update")]
-    return [*triggers, f"DROP TABLE {name}"]
+    return [*triggers, f"DROP TABLE IF EXISTS {name}"]
+
+
+def words_of(index: list[str]) -> str:
+    """The field whose words they are."""
+    return index[0].partition("fts5(")[2].partition(",")[0]
 
 
 def conditions(where: Mapping[str, Any]) -> Iterator[str]:

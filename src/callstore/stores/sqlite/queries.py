@@ -350,14 +350,19 @@ DELETE_LEASE = "DELETE FROM CallLease WHERE id = ?"
 HAS_SCHEMA = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'CallSchema'"
 FORGET_STEP = "DELETE FROM CallSchema WHERE id = ?"
 SCHEMA = f"SELECT {columns(tables.SCHEMA, 'm')} FROM CallSchema m ORDER BY m.id"
-# An index of words is a table, and keeps its own in others that have its name before theirs.
 INDEX_STATEMENTS = """
-SELECT name, iif(type = 'index', tbl_name, substr(name, 1, instr(name, '_') - 1)), sql
-FROM sqlite_master WHERE sql IS NOT NULL
-  AND (type = 'index' OR type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%') ORDER BY name"""
+SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL
+ORDER BY name"""
+# An index of words is a table and triggers; it keeps its own in tables that have its name before
+# theirs. Its name begins with that of the collection.
+WORDS_STATEMENTS = """
+SELECT t.name, substr(t.name, 1, instr(t.name, '_') - 1), s.sql
+FROM sqlite_master t CROSS JOIN sqlite_master s
+WHERE t.type = 'table' AND t.sql LIKE 'CREATE VIRTUAL TABLE%'
+  AND (s.name = t.name OR s.type = 'trigger' AND s.name GLOB t.name || '_*')
+ORDER BY t.name, s.type, s.name"""
 TABLE_STATEMENTS = """
 SELECT name, sql FROM sqlite_master WHERE type = 'table' AND instr(name, '_') = 0"""
-DEFINITION = "SELECT sql FROM sqlite_master WHERE name = ?"
 RESTATE = "UPDATE sqlite_schema SET sql = ? WHERE type = 'table' AND name = ?"
 HELD = "SELECT count(*) FROM CallSession WHERE holds <> '[]'"
 

@@ -3,6 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Iterator
+from typing import Any
 
 from callstore.schema.declaration import Collection
 from callstore.schema.shape import CollectionShape, Shape
@@ -23,9 +24,11 @@ def shape_of(collection: Collection) -> CollectionShape:
 
 def live(db: sqlite3.Connection) -> Shape:
     """Of all tables that are there."""
-    indexes: dict[str, dict[str, str]] = {}
+    indexes: dict[str, dict[str, Any]] = {}
     for name, table, sql in db.execute(queries.INDEX_STATEMENTS):
         indexes.setdefault(table, {})[name] = sql
+    for name, table, sql in db.execute(queries.WORDS_STATEMENTS):
+        indexes.setdefault(table, {}).setdefault(name, []).append(sql)
     tables = db.execute(queries.TABLE_STATEMENTS)
     return {name: _parsed(sql, indexes.get(name, {})) for name, sql in tables}
 
@@ -37,7 +40,7 @@ def create_table(name: str, shape: CollectionShape) -> str:
     return f"CREATE TABLE {name} (\n  {body}\n) {shape.rules[OPTIONS]}"
 
 
-def _parsed(sql: str, indexes: dict[str, str]) -> CollectionShape:
+def _parsed(sql: str, indexes: dict[str, Any]) -> CollectionShape:
     body, options = sql[sql.index("(") + 1 : sql.rindex(")")], sql[sql.rindex(")") + 1 :]
     fields: dict[str, str] = {}
     rules = {OPTIONS: options.strip()}

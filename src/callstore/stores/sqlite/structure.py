@@ -70,7 +70,7 @@ class SqliteStructure:
 
         def work(db: sqlite3.Connection) -> None:
             if change.kind == "changed":
-                _drop_index(db, change.name)
+                _drop_index(db, change.collection, change.name)
             steps = _ROW_STEPS + _FIELD_STEPS * len(self.fields_of(change.wanted))
             with _Counted(db, rows, steps, told):
                 _make_index(db, change.collection, change.name, change.wanted)
@@ -89,7 +89,7 @@ class SqliteStructure:
                 case "field":
                     db.execute(f"ALTER TABLE {change.collection} DROP COLUMN {change.name}")
                 case "index":
-                    _drop_index(db, change.name)
+                    _drop_index(db, change.collection, change.name)
 
         await self._write(work)
 
@@ -122,12 +122,12 @@ class SqliteStructure:
         await self._write(work)
 
     def is_unique(self, index: Definition) -> bool:
-        return bool(index.startswith("CREATE UNIQUE"))
+        return isinstance(index, str) and index.startswith("CREATE UNIQUE")
 
     def fields_of(self, index: Definition) -> tuple[str, ...]:
+        if not isinstance(index, str):
+            return (ddl.words_of(index),)
         inside = index.partition("(")[2].partition(")")[0]
-        if ddl.is_of_words(index):
-            return (inside.partition(",")[0],)
         return tuple(part.strip() for part in inside.split(","))
 
     async def _write(self, work: Callable[..., Any], *arguments: Any) -> Any:
@@ -153,16 +153,15 @@ def _make_index(db: sqlite3.Connection, collection: str, name: str, index: Defin
         db.execute(statement)
 
 
-def _drop_index(db: sqlite3.Connection, name: str) -> None:
-    (index,) = db.execute(queries.DEFINITION, (name,)).fetchone()
-    for statement in ddl.drop_index(name, index):
+def _drop_index(db: sqlite3.Connection, collection: str, name: str) -> None:
+    for statement in ddl.drop_index(name, shape.live(db)[collection].indexes[name]):
         db.execute(statement)
 
 
 def _drop_table(db: sqlite3.Connection, name: str) -> None:
     for index, definition in shape.live(db)[name].indexes.items():
-        if ddl.is_of_words(definition):
-            _drop_index(db, index)
+        if not isinstance(definition, str):
+            _drop_index(db, name, index)
     db.execute(f"DROP TABLE {name}")
 
 

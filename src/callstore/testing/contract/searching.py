@@ -1,6 +1,7 @@
 """What was said: found again, and as a file."""
 # ruff: noqa: RUF001 - punctuation of other scripts
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from callstore.testing.contract.world import (
     ROOM,
     answered,
 )
-from callstore.testing.data import user
+from callstore.testing.data import conversation, user
 
 TONGUES = {
     "fr": ("Où est l'École ? Ça va, Noël…", ["ecole", "OU", "ça", "noel l'école"]),
@@ -126,6 +127,29 @@ class TestSearch:
             assert len(seen) == count
             latest = sorted(seen, key=lambda c: (c.timestamp, c.id), reverse=True)
             assert seen == latest
+
+    async def test_over_more_conversations_than_are_looked_through_together(
+        self, calls: Calls, clock: FakeClock
+    ) -> None:
+        async def talk(n: int) -> None:
+            call = await calls.start(conversation(n), ANN, invite=[BOB])
+            if n % 3 == 0:
+                await calls.join(call.id, BOB)
+            at = clock() + timedelta(seconds=(n * 37) % 230)
+            await say(calls, call.id, ANN, f"hello {n} there", timestamp=at)
+
+        numbers = range(1000, 1230)
+        await asyncio.gather(*(talk(n) for n in numbers))
+        for party, of in ((ANN, list(numbers)), (BOB, [n for n in numbers if n % 3 == 0])):
+            seen: list[str] = []
+            cursor = None
+            while True:
+                page = await calls.captions.search("there hello", party=party, cursor=cursor)
+                seen += [caption.text for caption in page.items]
+                if (cursor := page.next) is None:
+                    break
+            latest = sorted(of, key=lambda n: (n * 37) % 230, reverse=True)
+            assert seen == [f"hello {n} there" for n in latest]
 
     async def test_of_what_was_said_without_one_a_page_looks_at_a_thousand(
         self, calls: Calls, clock: FakeClock
