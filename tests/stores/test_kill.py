@@ -58,6 +58,11 @@ async def check_acknowledged(calls: Calls, line: str) -> None:
     assert call.event_count >= int(event_count)
     if what == "end":
         assert not call.live
+    if what.startswith("said:"):
+        listed = (await calls.captions.list(call_id)).items
+        found = (await calls.captions.search("said", call_id=call_id)).items
+        assert [caption.id for caption in listed] == [what.removeprefix("said:")]
+        assert found == listed
     if what.startswith("join:"):
         events = await calls.timeline(call_id)
         joined = {e.party.ref for e in events if e.type == "participant.joined" and e.party}

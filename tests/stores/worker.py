@@ -117,6 +117,10 @@ async def load(calls: Calls, given: Arguments) -> Any:
             for one in crowd[1:]:
                 joined = await calls.join(call.id, user(one))
                 note(f"join:{user(one).ref}", joined.call)
+            said = await calls.captions.add(
+                call.id, user(crowd[1]), segment_id="1", text=f"said in {room}", language="en"
+            )
+            note(f"said:{said.id}", joined.call)
             await calls.set_media(call.id, user(crowd[1]), screen=True)
             note("left", await calls.leave(call.id, user(crowd[2])))
             if dice.random() < 0.7:
