@@ -15,7 +15,7 @@ def fresh_store(fresh_mongo: Callable[[], str]) -> Callable[[], str]:
     return fresh_mongo
 
 
-class TestLives:  # in place of the contract's
+class TestLives:  # type: ignore[no-redef] # in place of the contract's
     def test_random_lives_go_as_in_the_plain_model(self, fresh_store: Callable[[], str]) -> None:
         """Forty of the hundred: on a database of its own each takes seconds."""
         check_calls(fresh_store, replace(QUICK, lives=40))
