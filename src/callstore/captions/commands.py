@@ -11,7 +11,7 @@ from callstore.captions.model import Source, Text
 from callstore.ids import Id
 from callstore.validation import FieldErrors, LanguageTag, Time, Translations
 
-MOST_TOGETHER = 200_000  # characters
+MOST_TOGETHER = 100_000  # characters
 Milliseconds = Annotated[int, Meta(ge=0, le=86_400_000)]
 
 
