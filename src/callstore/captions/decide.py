@@ -8,6 +8,9 @@ from callstore.errors import Forbidden, Invalid, NotFound
 from callstore.validation import MAX_TRANSLATIONS
 
 
+_TOO_MANY = f"would make more than {MAX_TRANSLATIONS} translations"
+
+
 def decide_add(state: State, command: AddCaptions, context: Context) -> Transition:
     """Each segment as it is afterwards, in the order given; of a live party a sign of life."""
     turn, settings = Turn(state, context), state.call.settings
@@ -15,9 +18,11 @@ def decide_add(state: State, command: AddCaptions, context: Context) -> Transiti
         raise Forbidden("the call's settings forbid transcription")
     speaker = heard(turn, command.party)
     turn.made.answer = []
-    for said in command.segments:
+    for number, said in enumerate(command.segments):
         old = turn.caption(speaker.id, said.segment_id)
         made = merge(old, said, speaker=speaker, now=turn.now, new_id=context.new_id)
+        if len(made.translations or {}) > MAX_TRANSLATIONS:
+            raise Invalid.field(f"/segments/{number}/translations", _TOO_MANY)
         if made is not old:
             turn.made.captions[made.key] = made
         turn.made.answer.append(made)
@@ -30,10 +35,9 @@ def decide_translate(state: State, command: TranslateCaption, context: Context) 
     caption = _found(turn, command)
     if command.language == caption.language:
         raise Invalid.field("/language", "is the one that was spoken")
-    others = {**(caption.translations or {}), command.language: ""}
-    if len(others) > MAX_TRANSLATIONS:
-        raise Invalid.field("/language", f"there are {MAX_TRANSLATIONS} translations already")
     made = translated(caption, command.language, command.text)
+    if len(made.translations or {}) > MAX_TRANSLATIONS:
+        raise Invalid.field("/language", _TOO_MANY)
     turn.made.captions[made.key] = turn.made.answer = made
     return turn.made
 
