@@ -7,7 +7,6 @@ from callstore.captions.model import Caption
 from callstore.errors import Forbidden, Invalid, NotFound
 from callstore.validation import MAX_TRANSLATIONS
 
-
 _TOO_MANY = f"would make more than {MAX_TRANSLATIONS} translations"
 
 
