@@ -379,3 +379,21 @@ async def test_what_its_writer_changes_meanwhile_is_not_undone(new_mongo: str, d
     async with open_calls(new_mongo) as calls:
         assert (await calls.get(str(made["live"]))).status == "ended"
         await sound(calls, new_mongo)
+
+
+@pytest.mark.parametrize("call", ["orphan", "impossible"])
+async def test_what_comes_after_the_look_is_not_deleted_unasked(
+    new_mongo: str, db: Any, call: str
+) -> None:
+    """An orphan without drop_orphans; with it what is impossible, which is none."""
+    a_history(Prisma(db))
+    gone = ObjectId()
+    late = {"_id": ObjectId(), "callSessionId": gone if call == "orphan" else str(gone)}
+
+    def comes(what: str, done: int, total: int) -> None:
+        if what == "looking at calls" and db["CallParticipant"].find_one(late) is None:
+            db["CallParticipant"].insert_one(late)
+
+    with pytest.raises(errors.Conflict):
+        await up(new_mongo, progress=comes, drop_orphans=call == "impossible")
+    assert db["CallParticipant"].find_one(late) == late

@@ -117,7 +117,7 @@ class Captions:
         return made
 
     async def delete(self, caption_id: str, *, by: str | None = None) -> None:
-        """For a user's wish; `by` is who does it."""
+        """For a user's wish. `by` is who does it, which nothing keeps yet."""
         caption = await self._found(check(_Deleted, caption_id=caption_id, by=by).caption_id)
         await self._group.submit(
             DeleteCaption(

@@ -94,14 +94,17 @@ def _ms(span: timedelta) -> int:
 
 
 def written(found: Sequence[Cue], format: Format) -> str:
-    return {"vtt": _vtt, "srt": _srt, "txt": _txt, "json": _json}[format](found)
+    if format == "json":
+        return _json(found)
+    shown = [cue for cue in found if _lines(cue.text)]  # a cue of nothing is none
+    return {"vtt": _vtt, "srt": _srt, "txt": _txt}[format](shown)
 
 
 def _vtt(found: Sequence[Cue]) -> str:
     blocks = ["WEBVTT"]
     for cue in found:
         lines = [html.escape(line, quote=False) for line in _lines(cue.text)]
-        if lines and cue.speaker:
+        if cue.speaker:
             lines[0] = f"<v {html.escape(_one_line(cue.speaker), quote=False)}>{lines[0]}"
         blocks.append("\n".join([_span(cue, "."), *lines]))
     return "\n\n".join(blocks) + "\n"
@@ -112,7 +115,7 @@ def _srt(found: Sequence[Cue]) -> str:
     for number, cue in enumerate(found, 1):
         # Nothing in SubRip can be escaped: an arrow must not look like the times of a cue.
         lines = [_ARROW.sub("->", line) for line in _lines(cue.text)]
-        if lines and cue.speaker:
+        if cue.speaker:
             lines[0] = f"{_ARROW.sub('->', _one_line(cue.speaker))}: {lines[0]}"
         blocks.append("\n".join([str(number), _span(cue, ","), *lines]) + "\n")
     return "\n".join(blocks)

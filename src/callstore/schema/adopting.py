@@ -158,6 +158,8 @@ class Adoption:
     async def _drop_orphans(self) -> None:
         orphans: dict[str, list[str]] = {name: [] for name in COLLECTIONS}
         async for problem in self._adopting.strays():
+            if problem.kind != "orphan":  # it has come since the survey, and nobody may delete it
+                continue
             ids = orphans[problem.collection]
             ids.append(problem.id)
             if len(ids) == BATCH:

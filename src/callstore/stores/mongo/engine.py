@@ -76,17 +76,18 @@ class Engine:
         """`work` in one transaction, again after conflicts until `patience` is at its end."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (self._patience if patience is None else patience)
+        attempt = _ATTEMPT if patience is None else patience / 2
         tries = 0
         while True:
             try:
-                return await self.transaction(work, deadline - loop.time())
+                return await self.transaction(work, deadline - loop.time(), attempt)
             except WriteConflict as conflict:
                 tries += 1
                 await back_off(tries)
                 if loop.time() >= deadline:
                     raise Busy("others kept the rows busy until the deadline") from conflict
 
-    async def transaction(self, work: Work[T], patience: float) -> T:
+    async def transaction(self, work: Work[T], patience: float, attempt: float = _ATTEMPT) -> T:
         """`work` in one transaction: all of it is committed, or nothing.
 
         WriteConflict where another writer was faster. Where the primary goes away it is done again
@@ -95,8 +96,7 @@ class Engine:
         self._need_open()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience
-        # Of a long one, the half.
-        limit = partial(_limit, deadline, max(_ATTEMPT, patience / 2))
+        limit = partial(_limit, deadline, attempt)
         doubtful: tuple[T, Marker | None] | None = None
         tries = 0
         while True:

@@ -117,7 +117,7 @@ class MongoStore:
             return None, Marker(collection=filled[0].name, id=oid(first.id))
 
         try:
-            await self._engine.transaction(work, LONG)
+            await self._engine.transaction(work, LONG, LONG / 2)
         except (WriteConflict, Unwritable) as error:
             raise Conflict(f"a row is there already: {error}") from error
 
@@ -132,7 +132,7 @@ class MongoStore:
     async def put_rows(self, collection: str, rows: Sequence[Any]) -> None:
         work = partial(moving.put, self._engine.db, tables.BY_NAME[collection], rows)
         try:
-            await self._engine.transaction(work, LONG)
+            await self._engine.transaction(work, LONG, LONG / 2)
         except (WriteConflict, Unwritable) as error:
             raise Conflict(f"{collection} has another row in place of one: {error}") from error
 
