@@ -8,12 +8,17 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient, monitoring
+from tests.stores.sockets import LEFT_OPEN
+from tests.stores.sockets import collected as collected
 
 from callstore import errors, open_calls
 from callstore.testing import conversation, user
 from callstore.testing.mongod import LocalMongod, local_mongod
 
 SECRET = "s3cret-w0rd"
+
+
+pytestmark = LEFT_OPEN
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 twice."""
 
 import asyncio
-import gc
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from tests.stores.sockets import LEFT_OPEN
+from tests.stores.sockets import collected as collected
 
 from callstore import Call, Calls, User, errors, open_calls
 from callstore.testing.contract.world import check_call
@@ -17,16 +18,8 @@ from callstore.testing.mongod import LocalMongod, local_mongod
 pytestmark = [
     pytest.mark.xdist_group("replica_set"),
     pytest.mark.timeout(180),
-    # PyMongo leaves a socket to the collector where it is cancelled while it connects.
-    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    LEFT_OPEN,
 ]
-
-
-@pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
-    """Sockets are collected here, where it is known why they are open."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="module")
