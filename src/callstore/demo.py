@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from callstore.calls.facade import Calls, Device
+from callstore.calls.facade import Calls
 from callstore.calls.model import Guest, Party, Row, User
 from callstore.ids import id_maker
 
@@ -123,7 +123,7 @@ class _Stage:
         for tongue, translated in others:
             await self.calls.captions.translate(caption.id, tongue, translated)
 
-    async def pick_up(self, party: Party, device: Device) -> None:
+    async def pick_up(self, party: Party, device: dict[str, str]) -> None:
         await self.calls.join(self.call_id, party, device=device)
         await self.calls.connected(self.call_id, party)
 

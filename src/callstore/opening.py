@@ -16,6 +16,9 @@ from callstore.captions.decide import decide_add, decide_delete, decide_translat
 from callstore.errors import Invalid, NotFound, SchemaMismatch
 from callstore.ids import id_maker
 from callstore.quality.live import Report, decide_report
+from callstore.recordings.commands import StartRecording
+from callstore.recordings.decide import DECIDERS, decide_recording, decide_start
+from callstore.recordings.files import Files
 from callstore.schema.facade import Schema
 from callstore.settings import Settings, load_settings
 from callstore.stores.group import Group, Rules
@@ -43,16 +46,18 @@ async def open_calls(
 
     A new, empty database is brought to the current schema; one that needs a migration is refused
     with SchemaMismatch unless the settings say `auto_migrate`. `clock` gives aware UTC datetimes,
-    `new_id` ids of 24 hex digits; both are also called from the writer's thread. `recordings` is
-    the URL of the object storage, None `CALLSTORE_RECORDINGS`, else a folder beside the database;
-    nothing is recorded yet.
+    `new_id` ids of 24 hex digits; both are also called from the writer's thread.
+
+    `recordings` is where files of recordings are: `file:///path`, `s3://bucket/prefix` (with
+    `?endpoint=`, `region=`, `path_style=true|false`), `gs://bucket/prefix`, `az://container/prefix`
+    (with `?account=`, `endpoint=`), `memory:`; keys are looked for where the provider's own tools
+    do. None: `CALLSTORE_RECORDINGS`, else the folder `recordings` beside an SQLite file.
     `check_schema=False` opens a database of whatever schema, for `calls.schema` and nothing else.
     """
-    if recordings is not None and not isinstance(recordings, str):
-        raise Invalid.field("/recordings", "must be a URL")
     chosen = load_settings(settings)
     ids, now = new_id or id_maker(), _working(clock or (lambda: datetime.now(UTC)))
     url = os.environ.get("CALLSTORE_STORE") or DEFAULT_STORE if store is None else store
+    files = _open_files(recordings, url)
     async with opened_store(url, chosen, now, ids, check_schema=check_schema) as opened:
         rules = Rules(
             clock=now,
@@ -64,11 +69,13 @@ async def open_calls(
                 AddCaptions: decide_add,
                 TranslateCaption: decide_translate,
                 DeleteCaption: decide_delete,
+                StartRecording: decide_start,
+                **dict.fromkeys(DECIDERS, decide_recording),
             },
         )
         group = Group(opened, rules, deadline=chosen.command_deadline)
         try:
-            yield Calls(opened, group, clock=now, new_id=ids, settings=chosen, describe=describe)
+            yield Calls(opened, group, files, now, ids, settings=chosen, describe=describe)
         finally:
             await group.drain()
 
@@ -132,6 +139,19 @@ def _open_store(url: object, settings: Settings, *, may_make: bool) -> Store:
         opened: Store = entry.load()(url, settings)
         return opened
     raise Invalid.field("/store", f"there is no store for {scheme + colon!r}")
+
+
+def _open_files(url: object, store: object) -> Files | None:
+    """None: nobody has said where files go, and there is no place that all who share the store
+    would find."""
+    if url is None:
+        url = os.environ.get("CALLSTORE_RECORDINGS") or None
+    if url is None and store == "memory:":
+        url = "memory:"
+    if url is None and str(store).lower().startswith("sqlite:"):
+        database = Path(str(store)[len("sqlite:///") :]).absolute()
+        url = database.with_name("recordings").as_uri()
+    return None if url is None else Files(url)
 
 
 async def _prepare(

@@ -33,12 +33,22 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether `quality.report` follows issues as they open and close, and returns them."""
     expected_bitrate: Annotated[int, Meta(ge=1)] | None = None
     """bit/s of video that a participant should receive; scores fall below it. None: not judged."""
+    secret: str | None = None
+    """What keys are derived from, those of links to recordings for one: as `openssl rand -hex 32`
+    gives it. The same in all processes; never in the database."""
+    links_to: Annotated[str, Meta(max_length=1024)] = ""
+    """What stands before `/recordings/…` in links of callstore's own: the address of what serves
+    them."""
     auto_migrate: bool = False
     """Whether opening a database brings it to this code's schema. A new one always is."""
 
     def __post_init__(self) -> None:
         if 0 < self.liveness_seconds < 60:
             raise ValueError("liveness_seconds must be 0 or at least 60")
+
+    def __repr__(self) -> str:
+        shown = msgspec.structs.asdict(self) | {"secret": self.secret and "…"}
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @property
     def lines(self) -> Lines:

@@ -9,7 +9,7 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice
@@ -44,6 +44,7 @@ Cursor = Annotated[tuple[datetime, str], "opaque: the last row of a page, by (cr
 Limit = Annotated[int, Meta(ge=1, le=100)]
 Offset = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Ids = Annotated[list[str], "a set of call ids"]
+ByteStream = Annotated[AsyncIterable[bytes], "bytes, as they come"]
 Callback = Annotated[Callable[..., Any], "a function of the host's"]
 LanguageTag = Annotated[str, "a BCP-47 tag, in its canonical form"]
 Query = Annotated[list[Term], "what a text asks for"]
@@ -320,6 +321,12 @@ def _callback(value: object) -> Any:
     return value
 
 
+def _byte_stream(value: object) -> AsyncIterable[bytes]:
+    if not isinstance(value, AsyncIterable):
+        raise ValueError("must be an async stream of bytes")
+    return value
+
+
 def _query(value: object) -> list[Term]:
     if not isinstance(value, str) or len(value) > MAX_QUERY:
         raise ValueError(f"must be a text of at most {MAX_QUERY} characters")
@@ -341,6 +348,7 @@ _PARSERS: dict[Any, Callable[[Any], Any]] = {
     Cursor: _cursor,
     Label: _label,
     LanguageTag: canonical,
+    ByteStream: _byte_stream,
     Callback: _callback,
     Query: _query,
     Text: _text,

@@ -40,6 +40,10 @@ class OnCall(Command, frozen=True, kw_only=True):
         """The captions that it is decided on: (who spoke or their participant's id, segment id)."""
         return ()
 
+    @property
+    def wants_recordings(self) -> bool:
+        return False
+
 
 class Ring(OnCall, frozen=True, kw_only=True):
     pass

@@ -27,6 +27,8 @@ from callstore.calls.replay import CallState, replay
 from callstore.captions.facade import Captions
 from callstore.errors import NotFound
 from callstore.quality.facade import Quality
+from callstore.recordings.facade import Recordings
+from callstore.recordings.files import Files
 from callstore.retention.doctor import DoctorReport, examine
 from callstore.retention.sweep import Sweep, SweepReport
 from callstore.schema.facade import Schema
@@ -35,8 +37,6 @@ from callstore.settings import Settings
 from callstore.stores.group import Group
 from callstore.stores.protocol import HistoryQuery, LogQuery, Store
 from callstore.validation import check, cursor_text, cut
-
-Device = Mapping[str, str | None]
 
 
 class Calls:
@@ -49,9 +49,10 @@ class Calls:
         self,
         store: Store,
         group: Group,
-        *,
+        files: Files | None,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
+        *,
         settings: Settings,
         describe: Describe | None,
     ) -> None:
@@ -63,8 +64,9 @@ class Calls:
         self.captions = Captions(store, group)
         self.quality = Quality(store, group, clock=clock, new_id=new_id, settings=settings)
         self.schema = Schema(store, clock=clock, new_id=new_id, settings=settings)
-        silence = settings.liveness
-        self._sweep = Sweep(store, group, self.quality.analyse, clock=self._now, liveness=silence)
+        self.recordings = Recordings(store, group, files, clock=self._now, settings=settings)
+        works = self.quality.analyse, self.recordings.finish
+        self._sweep = Sweep(store, group, *works, clock=self._now, liveness=settings.liveness)
 
     # -- a call's life
 
@@ -111,7 +113,7 @@ class Calls:
         party: Party,
         *,
         answer: bool = True,
-        device: Device | None = None,
+        device: Mapping[str, str | None] | None = None,
         audio: bool = True,
         video: bool | None = None,
         screen: bool = False,
@@ -280,9 +282,8 @@ class Calls:
             min_duration=min_duration,
         )
         calls, more = await self._store.history_page(query)
-        return Page(
-            items=await named(self._describe, calls), next=cursor_text(more) if more else None
-        )
+        calls = await named(self._describe, calls)
+        return Page(items=calls, next=cursor_text(more) if more else None)
 
     async def log(
         self,
@@ -364,8 +365,8 @@ class Calls:
     ) -> DoctorReport:
         """Looks at every row for what other writers or a crash may have left; `fix` mends what can
         be. `progress` is told how many calls were looked at since it was last told."""
-        liveness = self._settings.liveness
-        return await examine(self._store, self._group, self._now(), liveness, fix, progress)
+        works = self._store, self._group, self.recordings, self._now(), self._settings.liveness
+        return await examine(*works, fix, progress)
 
     async def seed(
         self,
@@ -375,9 +376,9 @@ class Calls:
         until: datetime | None = None,
         progress: Callable[[int], object] | None = None,
     ) -> SeedReport:
-        """Writes `count` realistic ended calls of the 80 days before `until` (None: the last
-        midnight, UTC). The same `seed` and `until` give the same calls; memory stays as it is.
-        `progress` is told how many more calls were written. Conflict if they are there already."""
+        """Writes `count` realistic ended calls of the 80 days before `until` (None: last midnight,
+        UTC), the same for the same `seed`; Conflict if they are there already. `progress` is told
+        how many more were written."""
         asked = check(arguments.Seed, count=count, seed=seed, until=until)
         return await seed_store(self._store, self._settings, asked, self._now(), progress)
 

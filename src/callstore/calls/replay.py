@@ -47,7 +47,6 @@ _CLOSES: dict[str, StintReason] = {
     "participant.lost": "lost",
     "participant.declined": "declined",
 }
-_RECORDING = {"recording.started": True, "recording.stopped": False, "recording.failed": False}
 _START = CallState(status="initiated", mode="p2p", peak=0, recording=False, participants={})
 
 
@@ -55,8 +54,9 @@ def replay(events: Iterable[Event]) -> CallState:
     """The state after `events`, which are all of a call's up to some time, in seq order."""
     people: dict[str, ParticipantState] = {}
     call, seated, peak = _START, 0, 0
+    running: str | None = None  # the recording
     for event in events:
-        call = _on_call(call, event)
+        call, running = _on_call(call, event), _on_recording(running, event)
         if event.participant_id is not None:
             before = people.get(event.participant_id)
             person = _on_person(before, event)
@@ -67,7 +67,7 @@ def replay(events: Iterable[Event]) -> CallState:
         elif event.type == "call.ended":
             people = {id: _close(person, event.at, "ended") for id, person in people.items()}
             seated = 0
-    return replace(call, peak=peak, participants=people)
+    return replace(call, peak=peak, recording=running is not None, participants=people)
 
 
 def _on_call(call: CallState, event: Event) -> CallState:
@@ -80,12 +80,18 @@ def _on_call(call: CallState, event: Event) -> CallState:
         case "call.answered":
             return replace(call, status="active")
         case "call.ended":
-            return replace(call, status=data["status"], recording=False)
+            return replace(call, status=data["status"])
         case "mode.switched":
             return replace(call, mode=data["to"])
-    if event.type in _RECORDING:
-        return replace(call, recording=_RECORDING[event.type])
     return call
+
+
+def _on_recording(running: str | None, event: Event) -> str | None:
+    """The one that runs; an earlier one may fail meanwhile."""
+    id = (event.data or {}).get("recordingId")
+    if event.type == "recording.started":
+        return id
+    return None if id == running else running
 
 
 def _on_person(person: ParticipantState | None, event: Event) -> ParticipantState | None:

@@ -33,4 +33,5 @@ def _show(report: DoctorReport, fix: bool) -> None:
     found = some(len(report.findings), "finding") if report.findings else "all agrees"
     if report.findings:
         found += f", {report.fixed:,} mended" if fix else "; --fix mends what can be"
-    show(f"looked at {some(report.calls, 'call')}: {found}")
+    files = "" if report.files is None else f" and {some(report.files, 'file')} of recordings"
+    show(f"looked at {some(report.calls, 'call')}{files}: {found}")

@@ -30,7 +30,8 @@ WORDS = {
 )
 @click.pass_obj
 def sweep(app: App, every: float | None) -> None:
-    """Do what is due: time out calls, close lost parties, switch modes, analyse.
+    """Do what is due: time out calls, close lost parties, switch modes, analyse, finish uploads
+    and deletions that were cut off.
 
     Nothing is done while another process sweeps. With --every and --json there is one JSON
     document a line, one line a sweep.

@@ -11,16 +11,28 @@ from callstore.ids import Id
 Format = Literal["webm", "mp4", "mkv", "ogg", "wav"]
 Definition = Literal["sd", "hd", "fullhd"]
 RecordingStatus = Literal["recording", "processing", "available", "failed", "deleted"]
+CONTENT_TYPES: dict[Format, str] = {
+    "webm": "video/webm",
+    "mp4": "video/mp4",
+    "mkv": "video/matroska",  # RFC 9559
+    "ogg": "application/ogg",
+    "wav": "audio/vnd.wave",  # RFC 2361
+}
+Underway = Literal["upload", "delete"]
+Path = Annotated[str, Meta(max_length=1024)]
 
 
 class Recording(Row, frozen=True, kw_only=True):
-    """A CallRecording row. `file_url` is '' in it: links are made on demand, and short-lived."""
+    """A CallRecording row. `file_url` is '' in it: links are made on demand, and short-lived.
+
+    `underway` is what is being done to its file, or was cut off; a sweep finishes that.
+    """
 
     id: Id
     conversation_id: Id
     call_session_id: Id
     file_url: Annotated[str, Meta(max_length=2048)] = ""
-    file_path: Annotated[str, Meta(max_length=1024)] = ""  # in object storage; '' until it is there
+    file_path: Path = ""  # in object storage; '': nothing is there
     file_size: Count = 0  # bytes
     duration: Count = 0  # seconds
     format: Format = "webm"
@@ -35,4 +47,10 @@ class Recording(Row, frozen=True, kw_only=True):
     updated_at: datetime
     sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
     content_type: Label | None = None
+    underway: Underway | None = None
     expires_at: datetime | None = None
+
+    @property
+    def keeps_call(self) -> bool:
+        """Whether it has a file, or may get one: its call stays that long."""
+        return self.status in ("recording", "processing", "available")

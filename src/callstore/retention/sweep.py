@@ -1,4 +1,5 @@
-"""The sweep: deadlines, lost parties, seats and analyses, by one process at a time."""
+"""The sweep: deadlines, lost parties, seats, analyses and what was cut off, by one process at a
+time."""
 
 import asyncio
 import logging
@@ -19,8 +20,9 @@ _log = logging.getLogger("callstore")
 
 class SweepReport(Row, frozen=True, kw_only=True):
     """What a sweep did: calls that rang out, participants lost, calls brought to another mode,
-    calls whose late invitees stopped ringing, calls analysed, unfinished work finished; and calls
-    that could not be swept, which the log says more of."""
+    calls whose late invitees stopped ringing, calls analysed, recordings whose upload or deletion
+    was cut off, or that got no file for a day, finished; and what could not be swept, which the log
+    says more of."""
 
     timed_out: int = 0
     lost: int = 0
@@ -39,6 +41,7 @@ class Sweep:
         store: Store,
         group: Group,
         analyse: Callable[[str], Awaitable[object]],
+        finish: Callable[[datetime], Awaitable[tuple[int, int]]],
         *,
         clock: Callable[[], datetime],
         liveness: timedelta | None,
@@ -46,6 +49,7 @@ class Sweep:
         self._store = store
         self._group = group
         self._analyse = analyse
+        self._finish = finish
         self._holder = secrets.token_hex(8)
         self._clock = clock
         self._liveness = liveness
@@ -70,6 +74,7 @@ class Sweep:
         try:
             events = await self._expire()
             analysed = await self._analyse_ended()
+            finished, unfinished = await self._finish(self._pinned or self._clock())
         finally:
             await self._store.change_lease(SWEEP, release(self._holder))
         return SweepReport(
@@ -80,7 +85,8 @@ class Sweep:
             switched=sum(e.type == "mode.switched" for e in events),
             expired_rings=sum(e.type == "ring.expired" for e in events),
             analysed=analysed,
-            failed=self._failed,
+            finished=finished,
+            failed=self._failed + unfinished,
         )
 
     async def _keep_lease(self) -> bool:

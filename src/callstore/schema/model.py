@@ -17,6 +17,10 @@ class Lease(Row, frozen=True, kw_only=True):
     watching_since: datetime | None
     last_run_at: datetime | None
 
+    @property
+    def empty(self) -> bool:
+        return self.holder is None and self.last_run_at is None
+
 
 class SchemaStep(Row, frozen=True, kw_only=True):
     """A step that was applied. `oldest_code` is the oldest schema version whose code may still

@@ -263,6 +263,24 @@ RECORDING = collection(
             where={"status": "recording"},
             serves="one running recording per call",
         ),
+        Index(
+            name="CallRecording_id",
+            fields=("id",),
+            only="sqlite",
+            serves="a recording by its id",
+        ),
+        Index(
+            name="CallRecording_processing",
+            fields=("stoppedAt",),
+            where={"status": "processing"},
+            serves="sweep: recordings that got no file for a day",
+        ),
+        Index(
+            name="CallRecording_underway",
+            fields=("underway",),
+            where={"underway": PRESENT},
+            serves="sweep: uploads and deletions that were cut off",
+        ),
     ),
 )
 

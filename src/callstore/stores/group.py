@@ -179,6 +179,7 @@ class _Kept:
         self.entries = dict(state.entries) if stored else {}
         self.pulses = dict(state.pulses) if stored else {}
         self.captions = dict(state.captions) if stored else {}
+        self.recordings = dict(state.recordings) if stored else {}
 
 
 class CommandBatch:
@@ -296,6 +297,7 @@ def _collect(kept: _Kept, changed: Changed) -> None:
     changed.participants.extend(_differing(kept.participants, state.participants))
     changed.entries.extend(_differing(kept.entries, state.entries))
     changed.pulses.extend(_differing(kept.pulses, state.pulses))
+    changed.recordings.extend(_differing(kept.recordings, state.recordings))
     for old, new in _differing(kept.captions, state.captions):
         if new is not None:
             changed.captions.append((old, new))

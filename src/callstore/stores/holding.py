@@ -39,7 +39,7 @@ async def holding(
         raise Busy(f"the lease {id!r} ran out and another took it: this stopped half way") from None
     finally:
         with suppress(StoreError):  # then it runs out by itself
-            await store.change_lease(id, leases.release(holder))
+            await store.change_lease(id, leases.forget(holder))
 
 
 async def _keep(renew: Callable[[], Awaitable[bool]], limit: asyncio.Timeout) -> None:

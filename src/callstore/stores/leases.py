@@ -11,7 +11,8 @@ WATCH_GAP = timedelta(seconds=120)  # sweeps further apart than this do not watc
 AHEAD = timedelta(hours=1)  # further than this, clocks of several machines are not apart
 
 Change = Callable[[Lease | None], Lease | None]
-"""From the lease that is there to the one to write; None: nothing is written."""
+"""From the lease that is there to the one to write; None: nothing is written. One that says
+nothing is not kept."""
 
 
 def take(id: str, holder: str, now: datetime) -> Change:
@@ -51,6 +52,17 @@ def release(holder: str) -> Change:
             watching_since=old.watching_since,
             last_run_at=old.last_run_at,
         )
+
+    return change
+
+
+def forget(holder: str) -> Change:
+    """Given back, with nothing to remember."""
+
+    def change(old: Lease | None) -> Lease | None:
+        if old is None or old.holder != holder:
+            return None
+        return Lease(id=old.id, holder=None, until=None, watching_since=None, last_run_at=None)
 
     return change
 

@@ -25,6 +25,7 @@ from callstore.calls.model import (
 from callstore.captions.model import Caption
 from callstore.ids import Id
 from callstore.quality.model import Analytics, Sample
+from callstore.recordings.model import Recording
 from callstore.schema.model import Lease
 from callstore.stores.leases import Change
 from callstore.stores.structure import Progress, Structure, untold
@@ -50,7 +51,8 @@ class Changed(Struct, frozen=True, kw_only=True):
     samples: list[Sample] = field(default_factory=list)
     metrics: list[tuple[Participant, QualityMetrics]] = field(default_factory=list)
     captions: list[tuple[Caption | None, Caption]] = field(default_factory=list)
-    gone: list[Caption] = field(default_factory=list)  # deleted
+    recordings: list[tuple[Recording | None, Recording]] = field(default_factory=list)
+    gone: list[Caption] = field(default_factory=list)  # deleted ones
 
     @property
     def pairs(self) -> dict[str, Sequence[tuple[Any, Any]]]:
@@ -61,6 +63,7 @@ class Changed(Struct, frozen=True, kw_only=True):
             "CallLogEntry": self.entries,
             "CallPulse": self.pulses,
             "CallTranscription": self.captions,
+            "CallRecording": self.recordings,
         }
 
 
@@ -127,9 +130,12 @@ EXAMINED = 1000
 
 class Finding(Struct, frozen=True, kw_only=True, rename="camel"):
     """Something a doctor found. `problem` is one of: counts, seq_gap, orphan (rows of the call `id`
-    are there, the call is not), overdue."""
+    are there, the call is not), overdue, row_without_file (the recording's is gone, or is not as
+    long as it was), file_without_row (`id` is its path)."""
 
-    problem: Literal["counts", "seq_gap", "orphan", "overdue"]
+    problem: Literal[
+        "counts", "seq_gap", "orphan", "overdue", "row_without_file", "file_without_row"
+    ]
     collection: str
     id: str
     detail: str
@@ -279,6 +285,12 @@ class Store(Protocol):
         """By (timestamp, id); None: there is no next page. Examines limit + 1 entries, and of
         finals the interim ones among them."""
 
+    async def recordings(self, ids: Sequence[str]) -> list[Recording]:
+        """Those of these ids that are there."""
+
+    async def recordings_of(self, call_id: str) -> list[Recording]:
+        """All of a call, in the order of their beginning."""
+
     async def search_captions(self, query: SearchQuery) -> tuple[list[Caption], Place | None]:
         """By (timestamp, id), falling. Examines the captions that have the rarest of the words, of
         a call those of the call; of a party's it looks at EXAMINED at most, and may be short. The
@@ -299,6 +311,10 @@ class Store(Protocol):
 
     async def unanalysed(self) -> list[str]:
         """Ended calls with samples that no analysis has seen."""
+
+    async def unfinished_recordings(self, stopped_before: datetime) -> list[Recording]:
+        """Whose file is being uploaded or deleted, or was when that was cut off; and those that
+        were stopped before this and have no file. Examines just those."""
 
     def examine(self) -> AsyncIterator[tuple[int, list[Finding]]]:
         """Reads everything, in batches: how many calls were looked at, what is wrong with them."""

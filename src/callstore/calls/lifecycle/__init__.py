@@ -26,9 +26,7 @@ def decide(state: State, command: commands.OnCall, context: Context) -> Transiti
             raise CallEnded(state.call.id)
         return turn.done()
     _DECIDERS[type(command)](turn, command)
-    if turn.changed and turn.call.live:
-        expiry.seats_and_mode(turn)
-    return turn.done()
+    return expiry.settled(turn)
 
 
 def start(

@@ -12,7 +12,7 @@ def want(call: Call, asked: Sequence[commands.OnCall], *, whole: bool) -> Want:
     """The rows that deciding `asked` on `call` can need; `whole`: everyone's, whatever they are."""
     segments = frozenset(segment for command in asked for segment in command.wanted_segments)
     if whole or needs_everyone(call, asked):
-        return Want(call=call, everyone=True, segments=segments)
+        return Want(call=call, everyone=True, segments=segments, recordings=True)
     parties = {c.party for c in asked if isinstance(c, commands.ByParty)}
     logs = {c.party for c in asked if isinstance(c, _SETTLES_ENTRY)}
     if logs and call.started_at is None:
@@ -23,6 +23,7 @@ def want(call: Call, asked: Sequence[commands.OnCall], *, whole: bool) -> Want:
         parties=frozenset(parties),
         logs=frozenset(logs),
         segments=segments,
+        recordings=any(command.wants_recordings for command in asked),
     )
 
 

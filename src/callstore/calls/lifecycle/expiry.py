@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from callstore.calls import commands
 from callstore.calls.lifecycle.going import close, end, who_is_left
-from callstore.calls.lifecycle.turn import Turn
+from callstore.calls.lifecycle.turn import Transition, Turn
 from callstore.calls.model import Mode, Participant
 
 SFU_FROM = 3  # seated
@@ -72,6 +72,13 @@ def _stop_ringing(turn: Turn) -> None:
         turn.set_entry(entry, response="missed")
     if ringing:
         turn.event("ring.expired")
+
+
+def settled(turn: Turn) -> Transition:
+    """What a command has made, and what the seats then ask for."""
+    if turn.changed and turn.call.live:
+        seats_and_mode(turn)
+    return turn.done()
 
 
 def seats_and_mode(turn: Turn) -> None:

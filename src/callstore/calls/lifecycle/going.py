@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from callstore.calls import commands
+from callstore.calls.lifecycle import recorded
 from callstore.calls.lifecycle.turn import Turn, live_participant
 from callstore.calls.model import (
     Call,
@@ -106,11 +107,15 @@ def end_command(turn: Turn, command: commands.End) -> None:
 
 def end(turn: Turn, reason: EndReason, *, by: Party | None, at: datetime | None = None) -> None:
     """However a call ends: everyone out, every log entry settled, `call.ended` once."""
-    ended_at, keep = at or turn.now, turn.context.keep
+    ended_at = at or turn.now
+    expires_at = ended_at + turn.context.keep
     for row in turn.participants():
         if row.live:
             seen = turn.now if row.party == by else turn.sign_of_life(row)
             close(turn, row, "ended", seen=seen, at=ended_at)
+    for running in turn.recordings():
+        if running.status == "recording":
+            recorded.stop(turn, running, ended_at)
     started = turn.call.started_at
     duration = int((ended_at - started) / timedelta(seconds=1)) if started else 0
     turn.set_call(
@@ -123,7 +128,7 @@ def end(turn: Turn, reason: EndReason, *, by: Party | None, at: datetime | None 
         ended_by_kind=by.kind if by else None,
         ring_deadline=None,
         few_since=None,
-        expires_at=ended_at + keep,
+        expires_at=recorded.expiry(turn, ended_at),
     )
     turn.event(
         "call.ended", actor=by, at=ended_at, data={"reason": reason, "status": turn.call.status}
@@ -131,7 +136,7 @@ def end(turn: Turn, reason: EndReason, *, by: Party | None, at: datetime | None 
     rows = {}
     for row in turn.participants():
         rows[row.user_id, row.anonymous_user_id] = row
-        turn.set_participant(row, expires_at=ended_at + keep)
+        turn.set_participant(row, expires_at=expires_at)
     for entry in turn.entries():
         turn.set_entry(
             entry,
@@ -142,7 +147,7 @@ def end(turn: Turn, reason: EndReason, *, by: Party | None, at: datetime | None 
             talk_seconds=talk_seconds(
                 rows.get((entry.user_id, entry.anonymous_user_id)), started, ended_at
             ),
-            expires_at=ended_at + keep,
+            expires_at=expires_at,
         )
 
 

@@ -20,6 +20,7 @@ from callstore.calls.model import (
 )
 from callstore.captions.model import Caption
 from callstore.errors import CallEnded, InvalidTransition
+from callstore.recordings.model import Recording
 
 BEAT_EVERY = timedelta(seconds=30)
 LATE = timedelta(minutes=5)  # after endedAt: what was under way when the call ended
@@ -39,13 +40,15 @@ class Context(Struct, frozen=True, kw_only=True):
 
 class Want(Struct, frozen=True, kw_only=True):
     """The rows of one call that commands need: everyone's, or the participants `parties` and the
-    log entries of `logs`; and the captions of `segments`, by who spoke or by their row's id."""
+    log entries of `logs`; the captions of `segments`, by who spoke or by their row's id; and all
+    recordings."""
 
     call: Call
     everyone: bool
     parties: frozenset[Party] = frozenset()
     logs: frozenset[Party] = frozenset()
     segments: frozenset[tuple[Party | str, str]] = frozenset()
+    recordings: bool = False
 
     def keys(self, state: "State") -> Iterator[tuple[str, str, str, str]]:
         """Of the captions: (conversation, call, participant, segment), of who is in the state."""
@@ -68,6 +71,7 @@ class Transition(Struct, kw_only=True):
     samples: list[Any] = field(default_factory=list)  # quality.model.Sample
     metrics: list[tuple[Participant, QualityMetrics]] = field(default_factory=list)
     captions: dict[tuple[str, str], Caption | None] = field(default_factory=dict)  # None: goes
+    recordings: dict[str, Recording] = field(default_factory=dict)
     answer: Any = None  # where it is not the call
 
 
@@ -75,8 +79,8 @@ class State(Struct, kw_only=True):
     """What is known of one call: the rows loaded, then what the commands of a group made of them.
 
     Participants and entries are keyed by party ref, an erased party's by row id; pulses by
-    participant id, captions by that and segment id (None: it is gone). `everyone` says that all
-    participants, entries and pulses of the call are here.
+    participant id, captions by that and segment id (None: it is gone), recordings by id.
+    `everyone` says that all participants, entries, pulses and recordings of the call are here.
     """
 
     call: Call
@@ -84,9 +88,10 @@ class State(Struct, kw_only=True):
     entries: dict[str, LogEntry] = field(default_factory=dict)
     pulses: dict[str, Pulse] = field(default_factory=dict)
     captions: dict[tuple[str, str], Caption | None] = field(default_factory=dict)
+    recordings: dict[str, Recording] = field(default_factory=dict)
     everyone: bool = False
 
-    def add(self, row: Participant | LogEntry | Pulse | Caption) -> None:
+    def add(self, row: Participant | LogEntry | Pulse | Caption | Recording) -> None:
         """A row as it was loaded."""
         if isinstance(row, Participant):
             self.participants[key(row)] = row
@@ -94,6 +99,8 @@ class State(Struct, kw_only=True):
             self.entries[key(row)] = row
         elif isinstance(row, Caption):
             self.captions[row.key] = row
+        elif isinstance(row, Recording):
+            self.recordings[row.id] = row
         else:
             self.pulses[row.participant_id] = row
 
@@ -103,6 +110,7 @@ class State(Struct, kw_only=True):
         self.entries.update(made.entries)
         self.pulses.update(made.pulses)
         self.captions.update(made.captions)
+        self.recordings.update(made.recordings)
 
 
 def key(row: Participant | LogEntry) -> str:
@@ -163,6 +171,14 @@ class Turn:
         return (
             self.made.captions[key] if key in self.made.captions else self.state.captions.get(key)
         )
+
+    def recordings(self) -> list[Recording]:
+        """All of the call, the first one first."""
+        rows = {**self.state.recordings, **self.made.recordings}.values()
+        return sorted(rows, key=lambda row: (row.started_at, row.id))
+
+    def set_recording(self, row: Recording) -> None:
+        self.made.recordings[row.id] = row
 
     def sign_of_life(self, row: Participant) -> datetime:
         """The later of the current stint's join and the pulse."""

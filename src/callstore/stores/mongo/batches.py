@@ -104,6 +104,9 @@ async def _load_rows(db: Database, wants: Sequence[Want], session: Session) -> l
         where = queries.captions_of_segments(segments)
         for caption in await _rows(db, tables.CAPTION, where, session):
             states[caption.call_session_id].add(caption)
+    if recorded := [want for want in wants if want.recordings]:
+        for recording in await _rows(db, tables.RECORDING, queries.of_calls(recorded), session):
+            states[recording.call_session_id].add(recording)
     return list(states.values())
 
 
@@ -163,7 +166,7 @@ def _set_metrics(row: Any, metrics: Any) -> UpdateOne:
 
 
 def _marker(changed: Changed) -> Marker | None:
-    """A row that no other attempt inserts; else what has become of a caption."""
+    """A row that no other attempt inserts; else what has become of one."""
     spoken = [new for old, new in changed.captions if old is None]
     inserted: dict[str, Sequence[Any]] = {
         tables.EVENT.name: changed.events,
@@ -173,10 +176,10 @@ def _marker(changed: Changed) -> Marker | None:
     for name, rows in inserted.items():
         if rows:
             return Marker(collection=name, id=oid(rows[0].id))
-    codec = CODECS[tables.CAPTION.name]
-    for old, new in changed.captions:
-        matching = codec.differences(old, new)
-        return Marker(collection=tables.CAPTION.name, id=oid(new.id), matching=matching)
+    for name in (tables.CAPTION.name, tables.RECORDING.name):
+        for old, new in changed.pairs[name]:
+            matching = CODECS[name].differences(old, new)
+            return Marker(collection=name, id=oid(new.id), matching=matching)
     for row in changed.gone:
         return Marker(collection=tables.CAPTION.name, id=oid(row.id), matching=None)
     return None

@@ -230,6 +230,9 @@ def rung_out(now: datetime) -> Filter:
     return {"live": True, "ringDeadline": {**ANY["time"], "$lte": now}}
 
 
+UNDERWAY: Filter = {"underway": ANY["text"]}
+
+
 def few(before: datetime) -> Filter:
     return {"live": True, "mode": "sfu", "fewSince": {**ANY["time"], "$lte": before}}
 

@@ -12,6 +12,7 @@ from callstore.calls.model import Call, Event, LogEntry, Party
 from callstore.captions.model import Caption
 from callstore.errors import Conflict, StoreError
 from callstore.quality.model import Analytics, Sample
+from callstore.recordings.model import Recording
 from callstore.schema import tables
 from callstore.schema.model import Lease
 from callstore.stores.leases import Change
@@ -147,7 +148,9 @@ class MongoStore:
 
         async def work(session: Session) -> tuple[Lease | None, None]:
             lease = change(await batches.load_lease(db, id, session))
-            if lease is not None:
+            if lease is not None and lease.empty:
+                await db["CallLease"].delete_one({"_id": id}, session=session)
+            elif lease is not None:
                 document = CODECS["CallLease"].encode(lease)
                 await db["CallLease"].replace_one(
                     {"_id": id}, document, upsert=True, session=session
@@ -239,6 +242,27 @@ class MongoStore:
             return await captions.captions_page(db, of_call, query, session)
 
         return await self._engine.read(work)
+
+    async def recordings(self, ids: Sequence[str]) -> list[Recording]:
+        where = {"_id": {"$in": [oid(id) for id in ids]}}
+        return await self._recordings(where, hint="_id_")
+
+    async def recordings_of(self, call_id: str) -> list[Recording]:
+        return await self._of_call(
+            "CallRecording", call_id, {}, sort=[("startedAt", 1), ("_id", 1)]
+        )
+
+    async def unfinished_recordings(self, stopped_before: datetime) -> list[Recording]:
+        found = await self._recordings(queries.UNDERWAY, hint="CallRecording_underway")
+        late = {"status": "processing", "stoppedAt": {"$lte": stopped_before}, "underway": None}
+        return found + await self._recordings(late, hint="CallRecording_processing")
+
+    async def _recordings(self, where: Filter, **options: Any) -> list[Recording]:
+        db, decode = self._engine.db, CODECS["CallRecording"].decode
+        found = await self._engine.read(
+            lambda session: rows.fetch(db, "CallRecording", where, session, **options), long=True
+        )
+        return [decode(document) for document in found]
 
     async def search_captions(self, query: SearchQuery) -> tuple[list[Caption], Place | None]:
         db = self._engine.lagging

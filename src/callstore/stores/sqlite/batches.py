@@ -20,6 +20,7 @@ _PARTICIPANTS = CODECS["CallParticipant"]
 _PULSES = CODECS["CallPulse"]
 _ENTRIES = CODECS["CallLogEntry"]
 _CAPTIONS = CODECS["CallTranscription"]
+_RECORDINGS = CODECS["CallRecording"]
 _WIDTH = len(tables.PARTICIPANT.fields)
 
 
@@ -84,6 +85,9 @@ def _load_rows(db: sqlite3.Connection, wants: Iterable[Want]) -> list[State]:
     if segments := [key for want in wants for key in want.keys(states[want.call.id])]:
         for caption in _fetch(db, _CAPTIONS, queries.CAPTIONS_OF_SEGMENTS, segments):
             states[caption.call_session_id].add(caption)
+    recorded = [(w.call.conversation_id, w.call.id) for w in wants if w.recordings]
+    for recording in _fetch(db, _RECORDINGS, queries.RECORDINGS_OF_CALLS, recorded):
+        states[recording.call_session_id].add(recording)
     return list(states.values())
 
 

@@ -64,6 +64,10 @@ CROSS JOIN CallParticipant p ON p.conversationId = k.value ->> 0
 ENTRIES_OF_CALLS = f"""
 SELECT {_ENTRY} FROM json_each(?) k
 CROSS JOIN CallLogEntry e ON e.conversationId = k.value ->> 0 AND e.callSessionId = k.value ->> 1"""
+RECORDINGS_OF_CALLS = f"""
+SELECT {columns(tables.RECORDING, "r")} FROM json_each(?) k
+CROSS JOIN CallRecording r ON r.conversationId = k.value ->> 0
+  AND r.callSessionId = k.value ->> 1"""
 PARTICIPANTS_OF_CALLS = f"""
 SELECT {_PARTICIPANT} FROM json_each(?) k
 CROSS JOIN CallParticipant p ON p.conversationId = k.value ->> 0
@@ -133,6 +137,18 @@ CAPTIONS = f"""
 SELECT {_CAPTION} FROM CallTranscription t {_IN_CALL.format("t")}
   AND (t.timestamp, t.id) > (:after_at, :after_id) AND t.isFinal >= :final
 ORDER BY t.timestamp, t.id LIMIT :limit"""
+
+_RECORDING = columns(tables.RECORDING, "r")
+RECORDINGS = f"""
+SELECT {_RECORDING} FROM CallRecording r WHERE r.id IN (SELECT value FROM json_each(:ids))"""
+RECORDINGS_OF_CALL = f"""
+SELECT {_RECORDING} FROM CallRecording r {_IN_CALL.format("r")} ORDER BY r.startedAt, r.id"""
+UNFINISHED_RECORDINGS = f"""
+SELECT {_RECORDING} FROM CallRecording r WHERE r.underway IS NOT NULL
+UNION ALL
+SELECT {_RECORDING} FROM CallRecording r
+WHERE r.status = 'processing' AND r.stoppedAt <= :before AND r.underway IS NULL"""
+
 # The latest first, but for those of the same millisecond.
 FOUND = f"""
 SELECT {_CAPTION} FROM CallTranscription_words w

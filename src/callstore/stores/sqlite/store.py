@@ -13,6 +13,7 @@ from callstore.calls.model import Call, Event, LogEntry, Party
 from callstore.captions.model import Caption
 from callstore.errors import Conflict, StoreError
 from callstore.quality.model import Analytics, Sample
+from callstore.recordings.model import Recording
 from callstore.schema import tables
 from callstore.schema.model import Lease
 from callstore.stores.leases import Change
@@ -38,7 +39,7 @@ from callstore.stores.sqlite import (
     queries,
     rows,
 )
-from callstore.stores.sqlite.codec import ms
+from callstore.stores.sqlite.codec import CODECS, ms
 from callstore.stores.sqlite.engine import Work
 from callstore.stores.sqlite.structure import SqliteStructure
 from callstore.stores.structure import Progress, untold
@@ -137,7 +138,7 @@ class SqliteStore:
             lease = change(batches.load_lease(db, id))
             if lease is not None:
                 db.execute(queries.DELETE_LEASE, (id,))
-                batches.insert(db, tables.LEASE, [lease])
+                batches.insert(db, tables.LEASE, [] if lease.empty else [lease])
             return lease
 
         return await self._write(work)
@@ -202,6 +203,19 @@ class SqliteStore:
 
     async def captions_page(self, query: CaptionsQuery) -> tuple[list[Caption], Place | None]:
         return await self._engine.read(lambda db: captions.captions_page(db, query))
+
+    async def recordings(self, ids: Sequence[str]) -> list[Recording]:
+        return await self._recordings(queries.RECORDINGS, ids=json.dumps(ids))
+
+    async def recordings_of(self, call_id: str) -> list[Recording]:
+        return await self._recordings(queries.RECORDINGS_OF_CALL, call=call_id)
+
+    async def unfinished_recordings(self, stopped_before: datetime) -> list[Recording]:
+        return await self._recordings(queries.UNFINISHED_RECORDINGS, before=ms(stopped_before))
+
+    async def _recordings(self, query: str, **bound: Any) -> list[Recording]:
+        decode = CODECS["CallRecording"].decode
+        return await self._engine.read(lambda db: [decode(r) for r in db.execute(query, bound)])
 
     async def search_captions(self, query: SearchQuery) -> tuple[list[Caption], Place | None]:
         return await self._engine.read(lambda db: captions.search(db, query))

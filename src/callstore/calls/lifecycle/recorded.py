@@ -1,0 +1,18 @@
+"""What recordings have to do with the life of their call."""
+
+from datetime import datetime
+
+from callstore.calls.lifecycle.turn import Turn
+from callstore.recordings import states
+from callstore.recordings.model import Recording
+
+
+def stop(turn: Turn, row: Recording, at: datetime) -> None:
+    turn.event("recording.stopped", at=at, data={"recordingId": row.id})
+    turn.set_recording(states.stopped(row, at))
+
+
+def expiry(turn: Turn, ended_at: datetime) -> datetime | None:
+    """When the ended call goes; None: not while a recording of it has a file, or may get one."""
+    kept = any(row.keeps_call for row in turn.recordings())
+    return None if kept else ended_at + turn.context.keep

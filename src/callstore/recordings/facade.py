@@ -1,0 +1,365 @@
+"""`calls.recordings`: begun and stopped, their files put, read and deleted."""
+
+import builtins
+import logging
+import secrets
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from callstore.calls.arguments import OfCall
+from callstore.calls.model import Label, Party
+from callstore.errors import (
+    Conflict,
+    Invalid,
+    InvalidTransition,
+    NotFound,
+    StoreError,
+)
+from callstore.ids import Id
+from callstore.recordings import states
+from callstore.recordings.commands import (
+    BeginDelete,
+    BeginUpload,
+    FailRecording,
+    FinishRemoval,
+    FinishUpload,
+    GiveUpUpload,
+    OnRecording,
+    Sha256,
+    StartRecording,
+    StopRecording,
+)
+from callstore.recordings.files import Files
+from callstore.recordings.links import link, linked
+from callstore.recordings.model import CONTENT_TYPES, Definition, Format, Recording
+from callstore.recordings.paths import path_of
+from callstore.recordings.source import Broken, Source
+from callstore.settings import Settings
+from callstore.stores.group import Group
+from callstore.stores.holding import holding
+from callstore.stores.protocol import Store
+from callstore.validation import ByteStream, check
+
+_log = logging.getLogger("callstore")
+
+_WEEK = 7 * 86_400  # seconds: what S3 signs at most
+ContentType = Annotated[
+    str, Meta(max_length=255, pattern=r"^[\w!#$&^.+-]+/[\w!#$&^.+-]+( *; *[\x20-\x7e]*)?$")
+]
+
+
+class _Of(Struct, frozen=True, kw_only=True):
+    recording_id: Id
+
+
+class _Put(_Of, frozen=True, kw_only=True):
+    stream: ByteStream
+    size: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None
+    sha256: Sha256 | None
+    content_type: ContentType | None
+
+
+class _Opened(_Of, frozen=True, kw_only=True):
+    start: Annotated[int, Meta(ge=0)]
+    end: Annotated[int, Meta(ge=1)] | None
+
+
+class _Url(_Of, frozen=True, kw_only=True):
+    expires: Annotated[int, Meta(ge=1, le=_WEEK)]
+
+
+class _Fail(_Of, frozen=True, kw_only=True):
+    reason: Label
+
+
+class _Delete(_Of, frozen=True, kw_only=True):
+    by: Label | None
+
+
+class Recordings:
+    """Several over a call's life, one running at a time. Their files are in object storage."""
+
+    def __init__(
+        self,
+        store: Store,
+        group: Group,
+        files: Files | None,
+        *,
+        clock: Callable[[], datetime],
+        settings: Settings,
+    ) -> None:
+        self._store = store
+        self._group = group
+        self.files = files  # None: nobody has said where they go
+        self._clock = clock
+        self._settings = settings
+
+    # -- the recording
+
+    async def start(
+        self,
+        call_id: str,
+        requested_by: Party,
+        *,
+        format: Format = "webm",
+        quality: Definition = "hd",
+    ) -> Recording:
+        """A recording that runs until it is stopped, or the call ends. Who asks must be in the
+        call. Conflict while another runs, Forbidden where the call's settings say no recording."""
+        command = check(
+            StartRecording, call_id=call_id, party=requested_by, format=format, quality=quality
+        )
+        started: Recording = await self._group.submit(command)
+        return started
+
+    async def stop(self, recording_id: str) -> Recording:
+        """It waits for its file then; one that runs no longer is left as it is."""
+        return await self._do(StopRecording, await self._asked(recording_id))
+
+    async def fail(self, recording_id: str, *, reason: str) -> Recording:
+        """There will be no file. Not once there is one; Conflict while one is being uploaded."""
+        asked = check(_Fail, recording_id=recording_id, reason=reason)
+        row = await self._found(asked.recording_id)
+        if row.underway and row.status == "processing":
+            async with self._alone(row):
+                row = await self._clear(await self._found(row.id))
+        return await self._do(FailRecording, row, reason=asked.reason)
+
+    async def get(self, recording_id: str) -> Recording:
+        return await self._asked(recording_id)
+
+    async def list(self, call_id: str) -> builtins.list[Recording]:
+        """All of a call, in the order of their beginning, the deleted ones too."""
+        asked = check(OfCall, call_id=call_id)
+        found = await self._store.recordings_of(asked.call_id)
+        if not found and await self._store.call(asked.call_id) is None:
+            raise NotFound("call", asked.call_id)
+        return found
+
+    # -- its file
+
+    async def put(
+        self,
+        recording_id: str,
+        stream: AsyncIterable[bytes],
+        *,
+        size: int | None = None,
+        sha256: str | None = None,
+        content_type: str | None = None,
+    ) -> Recording:
+        """The file of a recording that was stopped, as it comes: in parts, in a few dozen MiB of
+        memory however long it is. Available when this returns; whatever goes wrong before, nothing
+        of it is left.
+
+        Invalid if it is empty, or is not of the `size` in bytes or the `sha256` (64 hex digits)
+        announced. Conflict while another uploads it. Put again with the `sha256` that it has,
+        nothing is read.
+        """
+        asked = check(
+            _Put,
+            recording_id=recording_id,
+            stream=stream,
+            size=size,
+            sha256=sha256,
+            content_type=content_type,
+        )
+        row = await self._found(asked.recording_id)
+        if row.status == "available" and asked.sha256 == row.sha256:
+            return row
+        source = Source(asked.stream, size=asked.size, sha256=asked.sha256)
+        try:
+            async with self._alone(row):
+                row = await self._clear(await self._found(row.id))
+                return await self._upload(row, source, asked.content_type)
+        except Broken as broken:
+            raise broken.cause from None
+
+    async def _upload(self, row: Recording, source: Source, content_type: str | None) -> Recording:
+        path = path_of(row, secrets.token_hex(4))
+        states.uploading(row, path, self._clock())  # refused before anything is read
+        await source.begin()
+        kind = content_type or CONTENT_TYPES[row.format]
+        await self._do(BeginUpload, row, path=path)
+        try:
+            await self._files.put(path, source, kind)
+            return await self._do(
+                FinishUpload,
+                row,
+                path=path,
+                size=source.size,
+                sha256=source.sha256,
+                content_type=kind,
+            )
+        except BaseException:
+            await self._give_up(row, path)
+            raise
+
+    async def _give_up(self, row: Recording, path: str) -> None:
+        """Whatever hinders it now, a sweep does it."""
+        try:
+            row = await self._do(GiveUpUpload, row, path=path)
+            if row.file_path == path:
+                await self._clear(row)
+            else:
+                await self._files.remove(path)  # another has given the upload up meanwhile
+        except (StoreError, NotFound) as error:
+            _log.warning("recording %s: %s is left to a sweep", row.id, path, exc_info=error)
+
+    async def _clear(self, row: Recording) -> Recording:
+        """Finishes what was cut off: an upload that nobody goes on with, a deletion."""
+        if row.underway == "upload":
+            row = await self._do(GiveUpUpload, row, path=row.file_path)
+        if row.underway == "delete":
+            await self._files.remove(row.file_path)
+            row = await self._do(FinishRemoval, row)
+        return row
+
+    def open(self, recording_id: str, *, start: int = 0, end: int | None = None) -> "Reading":
+        """The file's bytes from `start` up to, and without, `end` (None: all that follow), some at
+        a time. May be awaited first: what is wrong is raised then, else at the first bytes."""
+        return Reading(self._read, recording_id, start, end)
+
+    async def _read(self, recording_id: str, start: int, end: int | None) -> AsyncIterator[bytes]:
+        asked = check(_Opened, recording_id=recording_id, start=start, end=end)
+        row = await self._with_file(asked.recording_id)
+        end = row.file_size if asked.end is None else asked.end
+        wrong = []
+        if asked.start >= row.file_size:
+            wrong.append(("/start", f"is past the end: the file has {row.file_size} bytes"))
+        if end > row.file_size:
+            wrong.append(("/end", f"is past the end: the file has {row.file_size} bytes"))
+        elif not wrong and asked.start >= end:
+            wrong.append(("/end", "must be above start"))
+        if wrong:
+            raise Invalid(wrong)
+        if await self._files.size(row.file_path) is None:
+            raise NotFound("recording file", row.file_path)
+        return self._files.read(row.file_path, asked.start, end)
+
+    async def url(self, recording_id: str, *, expires: int = 300) -> str:
+        """A link to the file, good for `expires` seconds, a week at most, to whoever has it. The
+        storage's own where it can sign one; else callstore's, for which CALLSTORE_SECRET must be
+        set: what serves it asks `linked`."""
+        asked = check(_Url, recording_id=recording_id, expires=expires)
+        row = await self._with_file(asked.recording_id)
+        span = timedelta(seconds=asked.expires)
+        signed = await self._files.sign(row.file_path, span)
+        if signed is not None:
+            return signed
+        base = self._settings.links_to.rstrip("/")
+        return link(base, row.id, self._clock() + span, self._secret)
+
+    async def linked(self, url: str) -> Recording:
+        """The recording that a link of callstore's own gives, for who serves it; Forbidden for
+        what is no such link, and for one that has expired."""
+        if not isinstance(url, str):
+            raise Invalid.field("/url", "must be a string")
+        return await self._with_file(linked(url, self._clock(), self._secret))
+
+    async def delete(self, recording_id: str, *, by: str | None = None) -> Recording:
+        """Deletes the file; the row stays as deleted, with its call. Held while a hold is on the
+        call. `by` is who does it, which nothing keeps yet."""
+        row = await self._found(check(_Delete, recording_id=recording_id, by=by).recording_id)
+        return await self._clear(await self._do(BeginDelete, row))
+
+    # -- what was cut off
+
+    async def finish(self, now: datetime) -> tuple[int, int]:
+        """How many uploads and deletions that were cut off are finished, and recordings that got no
+        file for a day failed; and how many could not be."""
+        finished = failed = 0
+        for row in await self._store.unfinished_recordings(now - states.FILE_WITHIN):
+            try:
+                finished += await self._finish(row, now)
+            except Conflict:
+                continue  # somebody uploads it
+            except (StoreError, NotFound, Invalid) as error:
+                _log.error("recording %s could not be finished", row.id, exc_info=error)
+                failed += 1
+        return finished, failed
+
+    async def _finish(self, row: Recording, now: datetime) -> bool:
+        if row.underway is None:
+            await self._do(FailRecording, row, reason="no file within 24 hours")
+            return True
+        async with self._alone(row, now):
+            before = await self._found(row.id)
+            return await self._clear(before) != before
+
+    # -- inside
+
+    @property
+    def _files(self) -> Files:
+        if self.files is None:
+            raise Invalid.field(
+                "/recordings", "is not given: where files go, for example s3://bucket/calls"
+            )
+        return self.files
+
+    @property
+    def _secret(self) -> str:
+        if not self._settings.secret:
+            raise Invalid.field(
+                "/settings/secret", "is not given: set CALLSTORE_SECRET to make and follow links"
+            )
+        return self._settings.secret
+
+    def _alone(
+        self, row: Recording, now: datetime | None = None
+    ) -> AbstractAsyncContextManager[None]:
+        """Nobody else touches its file meanwhile."""
+        clock = self._clock if now is None else lambda: now
+        refusal = Conflict(f"a file of recording {row.id} is being uploaded")
+        return holding(
+            self._store, f"upload:{row.id}", secrets.token_hex(8), clock, refusal=refusal
+        )
+
+    async def _do(self, command: type[OnRecording], row: Recording, **given: Any) -> Recording:
+        asked = command(call_id=row.call_session_id, recording_id=row.id, **given)
+        after: Recording = await self._group.submit(asked)
+        return after
+
+    async def _asked(self, recording_id: str) -> Recording:
+        return await self._found(check(_Of, recording_id=recording_id).recording_id)
+
+    async def _found(self, recording_id: str) -> Recording:
+        for row in await self._store.recordings([recording_id]):
+            return row
+        raise NotFound("recording", recording_id)
+
+    async def _with_file(self, recording_id: str) -> Recording:
+        row = await self._found(recording_id)
+        if row.status != "available" or row.underway:
+            state = "being deleted" if row.underway == "delete" else row.status
+            raise InvalidTransition(f"the recording is {state}: it has no file to give")
+        return row
+
+
+class Reading:
+    """The bytes of a file, once: `async for` gives them. Awaiting it first gives itself."""
+
+    def __init__(self, read: Callable[[str, int, int | None], Any], *asked: Any) -> None:
+        self._read = read
+        self._asked = asked
+        self._bytes: AsyncIterator[bytes] | None = None
+
+    def __await__(self) -> Generator[Any, None, "Reading"]:
+        return self._begun().__await__()
+
+    async def _begun(self) -> "Reading":
+        if self._bytes is None:
+            self._bytes = await self._read(*self._asked)
+        return self
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._bytes is None:
+            await self._begun()
+        assert self._bytes is not None
+        return await anext(self._bytes)

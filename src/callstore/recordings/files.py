@@ -1,0 +1,241 @@
+"""Object storage, by URL: a folder, S3 and what speaks its language, Google's, Azure's, memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from callstore.errors import Invalid, NotFound, StoreError, StoreUnavailable
+from callstore.recordings import folder
+from callstore.recordings.source import Source
+
+PART = 8 * 1024 * 1024  # bytes of a part of an upload: S3 takes 10,000 of them
+_PARTS_AT_ONCE = 4  # as many are in memory
+_CHUNK = 1024 * 1024  # bytes read at a time
+_CLIENT = {"connect_timeout": "5s", "timeout": "60s"}
+_RETRY = {"max_retries": 4, "retry_timeout": timedelta(seconds=20)}
+
+Option = Callable[[str], tuple[str, Any]]
+
+
+def _flag(name: str, *, negated: bool = False) -> Option:
+    def option(value: str) -> tuple[str, Any]:
+        if value not in ("true", "false"):
+            raise ValueError("must be true or false")
+        return name, (value == "true") != negated
+
+    return option
+
+
+def _text(name: str) -> Option:
+    return lambda value: (name, value)
+
+
+_OPTIONS: dict[str, dict[str, Option]] = {
+    "s3": {
+        "endpoint": _text("endpoint"),
+        "region": _text("region"),
+        "path_style": _flag("virtual_hosted_style_request", negated=True),
+    },
+    "gs": {},
+    "az": {"account": _text("account_name"), "endpoint": _text("endpoint")},
+}
+
+
+class Files:
+    """The files of one place. Paths are relative to it. Raises StoreUnavailable when it cannot be
+    reached or written, StoreError when it refuses; no error of a driver gets out."""
+
+    def __init__(self, url: object) -> None:
+        """Invalid for what is no such URL. Nothing is made, and nobody is asked, before the first
+        use."""
+        parts = _parts(url)
+        self._parts = parts
+        self._root = Path(unquote(parts.path)) if parts.scheme == "file" else None
+        self._config = _config(parts)
+
+    @cached_property
+    def _store(self) -> Any:
+        from obstore import store
+
+        scheme, bucket = self._parts.scheme, self._parts.netloc
+        prefix = unquote(self._parts.path).strip("/") or None
+        if self._root is not None:
+            return store.LocalStore(self._root)
+        if scheme == "memory":
+            return store.MemoryStore()
+        kinds = {"s3": store.S3Store, "gs": store.GCSStore, "az": store.AzureStore}
+        plain = str(self._config.get("endpoint", "")).startswith("http:")
+        return kinds[scheme](
+            bucket,
+            prefix=prefix,
+            config=self._config,
+            client_options={**_CLIENT, "allow_http": plain},
+            retry_config=_RETRY,
+        )
+
+    async def put(self, path: str, source: Source, content_type: str) -> None:
+        """A file of all that comes, whole and durable, or none. Takes a few parts of memory."""
+        import obstore
+
+        # A folder keeps none, and refuses them.
+        kept = None if self._root is not None else {"Content-Type": content_type}
+        with self._translated(path, "written"):
+            if self._root is not None:
+                await asyncio.to_thread(folder.make, self._root)
+            await self._inside(path)
+            # Cancelled, it would leave a multi-part upload open: it is stopped by its source.
+            upload = asyncio.ensure_future(
+                obstore.put_async(
+                    self._store,
+                    path,
+                    source,
+                    chunk_size=PART,
+                    max_concurrency=_PARTS_AT_ONCE,
+                    attributes=kept,
+                )
+            )
+            try:
+                await asyncio.shield(upload)
+            except asyncio.CancelledError:
+                source.stop()
+                await asyncio.gather(upload, return_exceptions=True)
+                raise
+            if self._root is not None:
+                await asyncio.to_thread(folder.settle, self._root, path)
+
+    async def read(self, path: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """The bytes from `start` up to `end`, of a file that has as many. NotFound without one."""
+        import obstore
+
+        with self._translated(path, "read"):
+            await self._inside(path)
+            got = await obstore.get_async(self._store, path, options={"range": (start, end)})
+            came = 0
+            async for chunk in got.stream(min_chunk_size=_CHUNK):
+                came += len(chunk)
+                yield bytes(chunk)
+        if came != end - start:
+            raise StoreError(f"{path} has ended after {came} bytes of {end - start}")
+
+    async def size(self, path: str) -> int | None:
+        """In bytes; None: there is no such file."""
+        import obstore
+
+        try:
+            with self._translated(path, "looked at"):
+                await self._inside(path)
+                head = await obstore.head_async(self._store, path)
+                return int(head["size"])
+        except NotFound:
+            return None
+
+    async def remove(self, path: str) -> None:
+        """The file, and on a folder what an upload that was cut off has left; nothing where there
+        is none."""
+        import obstore
+
+        with self._translated(path, "removed"):
+            if self._root is not None:
+                await asyncio.to_thread(folder.remove, self._root, path)
+                return
+            try:
+                await obstore.delete_async(self._store, path)
+            except FileNotFoundError:
+                await self._need_place()  # it is not there, or the bucket is not
+
+    async def sign(self, path: str, expires: timedelta) -> str | None:
+        """A URL that gives the file to whoever has it; None where that cannot be made."""
+        import obstore
+
+        if self._parts.scheme not in _OPTIONS:
+            return None
+        with self._translated(path, "signed"):
+            return await obstore.sign_async(self._store, "GET", path, expires)
+
+    async def list(self) -> AsyncIterator[list[str]]:
+        """The paths of all files, some at a time; on a folder also of what is not whole."""
+        import obstore
+
+        with self._translated("", "listed"):
+            if self._root is not None:
+                yield await asyncio.to_thread(lambda root: [*folder.walk(root)], self._root)
+                return
+            async for some in obstore.list(self._store):
+                yield [meta["path"] for meta in some]
+
+    async def _inside(self, path: str) -> None:
+        if self._root is None:
+            return
+        if not self._root.is_dir():
+            raise NotFound("recording file", path)
+        await asyncio.to_thread(folder.place, self._root, path)
+
+    async def _need_place(self) -> None:
+        async for _ in self.list():
+            return
+
+    @contextmanager
+    def _translated(self, path: str, done: str) -> Iterator[None]:
+        from obstore import exceptions
+
+        where = f"{self._parts.scheme}://{self._parts.netloc}{self._parts.path}"
+        try:
+            yield
+        except FileNotFoundError as error:
+            if done == "written":
+                raise StoreUnavailable(f"{where} is not there: {_first_line(error)}") from error
+            raise NotFound("recording file", path) from error
+        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
+            raise StoreError(f"{where} refuses the key: {_first_line(error)}") from error
+        except ValueError as error:
+            raise NotFound("recording file", path) from error  # a path that cannot be
+        except (exceptions.BaseError, OSError) as error:
+            said = _first_line(error)
+            raise StoreUnavailable(f"{path or where} cannot be {done}: {said}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0][:300]
+
+
+def _config(parts: SplitResult) -> dict[str, Any]:
+    """What the URL's options say, in the words of the driver."""
+    options, config = _OPTIONS.get(parts.scheme, {}), {}
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if name not in options:
+            known = ", ".join(options) or "none"
+            said = f"{name!r} is no option of {parts.scheme}:, which has {known}"
+            raise Invalid.field("/recordings", said)
+        try:
+            key, config_value = options[name](value)
+        except ValueError as error:
+            raise Invalid.field("/recordings", f"{name} {error}") from None
+        config[key] = config_value
+    return config
+
+
+def _parts(url: object) -> SplitResult:
+    if not isinstance(url, str) or "\0" in url:
+        raise Invalid.field("/recordings", "must be a URL such as file:///var/calls")
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise Invalid.field("/recordings", f"is no URL: {error}") from None
+    if url == "memory:":
+        return parts
+    if parts.scheme == "file":
+        if parts.netloc or not parts.path.strip("/"):
+            raise Invalid.field("/recordings", "a folder is file:///path, with three slashes")
+        return parts
+    if parts.scheme not in _OPTIONS:
+        raise Invalid.field(
+            "/recordings", f"{parts.scheme + ':'!r} is none of file:, s3:, gs:, az:, memory:"
+        )
+    if not parts.netloc or "@" in parts.netloc:
+        raise Invalid.field("/recordings", f"must be {parts.scheme}://bucket/prefix, without a key")
+    return parts

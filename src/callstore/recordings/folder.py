@@ -1,0 +1,70 @@
+"""What object storage does not do on a folder: durable, whole and nowhere else. Blocking."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from callstore.errors import NotFound
+
+_PARTIAL = re.compile(r"#\d+$")
+"""What a file that is being written ends with, until it is whole."""
+
+
+def make(root: Path) -> None:
+    """It and what is above it, where that is not there."""
+    if not root.is_dir():
+        root.mkdir(parents=True, exist_ok=True)
+        _sync(root.parent)
+
+
+def place(root: Path, path: str) -> Path:
+    """Where `path` lies; NotFound where that would be outside, by whatever name or link."""
+    found = root / path
+    if "\0" in path or not found.resolve().is_relative_to(root.resolve()):
+        raise NotFound("recording file", path)
+    return found
+
+
+def settle(root: Path, path: str) -> None:
+    """The file, its name and its folder's survive a loss of power."""
+    file = place(root, path)
+    _sync(file)
+    for folder in (file.parent, *file.parent.parents):
+        _sync(folder)
+        if folder == root:
+            break
+
+
+def remove(root: Path, path: str) -> None:
+    """The file and what an upload that was cut off has left of it, durably; and its folder, where
+    that is empty then."""
+    file = place(root, path)
+    if not file.parent.is_dir():
+        return
+    for name in os.listdir(file.parent):
+        if _PARTIAL.sub("", name) == file.name:
+            (file.parent / name).unlink(missing_ok=True)
+    _sync(file.parent)
+    if file.parent != root and not os.listdir(file.parent):
+        file.parent.rmdir()
+
+
+def walk(root: Path) -> Iterator[str]:
+    """Every file's path, those that are not whole too."""
+    for folder, _, names in os.walk(root):
+        for name in names:
+            yield (Path(folder) / name).relative_to(root).as_posix()
+
+
+def whole(path: str) -> str:
+    """The path of the file that this one is, or is being written to be."""
+    return _PARTIAL.sub("", path)
+
+
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
