@@ -47,9 +47,16 @@ from callstore.validation import ByteStream, check
 _log = logging.getLogger("callstore")
 
 _WEEK = 7 * 86_400  # seconds: what S3 signs at most
+_TOKEN = "[a-zA-Z0-9!#$&^_.+-]+"  # noqa: S105 - as RFC 6838 (4.2) has the names of media types
 ContentType = Annotated[
-    str, Meta(max_length=255, pattern=r"^[\w!#$&^.+-]+/[\w!#$&^.+-]+( *; *[\x20-\x7e]*)?$")
+    str, Meta(max_length=255, pattern=rf"^{_TOKEN}/{_TOKEN}( *; *[\x20-\x7e]*)?$")
 ]
+
+
+class _Start(OfCall, frozen=True, kw_only=True):
+    requested_by: Party
+    format: Format
+    quality: Definition
 
 
 class _Of(Struct, frozen=True, kw_only=True):
@@ -110,10 +117,16 @@ class Recordings:
     ) -> Recording:
         """A recording that runs until it is stopped, or the call ends. Who asks must be in the
         call. Conflict while another runs, Forbidden where the call's settings say no recording."""
-        command = check(
-            StartRecording, call_id=call_id, party=requested_by, format=format, quality=quality
+        given = {"call_id": call_id, "format": format, "quality": quality}
+        asked = check(_Start, requested_by=requested_by, **given)
+        started: Recording = await self._group.submit(
+            StartRecording(
+                call_id=asked.call_id,
+                party=asked.requested_by,
+                format=asked.format,
+                quality=asked.quality,
+            )
         )
-        started: Recording = await self._group.submit(command)
         return started
 
     async def stop(self, recording_id: str) -> Recording:
@@ -277,7 +290,7 @@ class Recordings:
                 finished += await self._finish(row, now)
             except Conflict:
                 continue  # somebody uploads it
-            except (StoreError, NotFound, Invalid) as error:
+            except (StoreError, NotFound) as error:
                 _log.error("recording %s could not be finished", row.id, exc_info=error)
                 failed += 1
         return finished, failed
@@ -295,17 +308,16 @@ class Recordings:
     @property
     def _files(self) -> Files:
         if self.files is None:
-            raise Invalid.field(
-                "/recordings", "is not given: where files go, for example s3://bucket/calls"
+            raise StoreError(
+                "nobody has said where files of recordings are: set CALLSTORE_RECORDINGS, for"
+                " example to s3://bucket/calls"
             )
         return self.files
 
     @property
     def _secret(self) -> str:
         if not self._settings.secret:
-            raise Invalid.field(
-                "/settings/secret", "is not given: set CALLSTORE_SECRET to make and follow links"
-            )
+            raise StoreError("links need a secret: set CALLSTORE_SECRET")
         return self._settings.secret
 
     def _alone(

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from callstore.errors import NotFound
@@ -40,14 +41,16 @@ def remove(root: Path, path: str) -> None:
     """The file and what an upload that was cut off has left of it, durably; and its folder, where
     that is empty then."""
     file = place(root, path)
-    if not file.parent.is_dir():
+    try:
+        for name in os.listdir(file.parent):
+            if whole(name) == file.name:
+                (file.parent / name).unlink(missing_ok=True)
+        _sync(file.parent)
+    except (FileNotFoundError, NotADirectoryError):
         return
-    for name in os.listdir(file.parent):
-        if _PARTIAL.sub("", name) == file.name:
-            (file.parent / name).unlink(missing_ok=True)
-    _sync(file.parent)
-    if file.parent != root and not os.listdir(file.parent):
-        file.parent.rmdir()
+    if file.parent != root:
+        with suppress(OSError):  # others are in it
+            file.parent.rmdir()
 
 
 def walk(root: Path) -> Iterator[str]:

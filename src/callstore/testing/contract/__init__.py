@@ -22,6 +22,7 @@ _NOUNS = (
     "starting",
     "clocks",
     "coming",
+    "files",
     "going",
     "media",
     "reading",
@@ -30,6 +31,7 @@ _NOUNS = (
     "quality",
     "entrances",
     "races",
+    "recordings",
     "several",
     "lives",
     "world",
@@ -55,6 +57,7 @@ from callstore.testing.contract.deadlines import (  # noqa: E402
     TestRingDeadline,
 )
 from callstore.testing.contract.entrances import TestEveryEntrance  # noqa: E402
+from callstore.testing.contract.files import TestFiles, TestLinks  # noqa: E402
 from callstore.testing.contract.going import (  # noqa: E402
     TestCancel,
     TestDecline,
@@ -79,6 +82,7 @@ from callstore.testing.contract.reading import (  # noqa: E402
     TestSeenAndHidden,
     mixed,
 )
+from callstore.testing.contract.recordings import TestRecordings  # noqa: E402
 from callstore.testing.contract.searching import TestExport, TestSearch  # noqa: E402
 from callstore.testing.contract.several import (  # noqa: E402
     TestSeveralOpeners,
@@ -93,6 +97,7 @@ from callstore.testing.contract.starting import (  # noqa: E402
 from callstore.testing.contract.world import (  # noqa: E402
     calls,
     clock,
+    files_url,
     new_id,
     opening,
     store_url,
@@ -116,9 +121,11 @@ __all__ = [
     "TestEveryEntrance",
     "TestExport",
     "TestFailed",
+    "TestFiles",
     "TestFilters",
     "TestFullCall",
     "TestLeave",
+    "TestLinks",
     "TestLives",
     "TestLongFilteredPages",
     "TestLost",
@@ -128,6 +135,7 @@ __all__ = [
     "TestOneOfAGroupThatCannotBeWritten",
     "TestPages",
     "TestRaces",
+    "TestRecordings",
     "TestRejoin",
     "TestReports",
     "TestRing",
@@ -144,6 +152,7 @@ __all__ = [
     "TestWrongCall",
     "calls",
     "clock",
+    "files_url",
     "mixed",
     "new_id",
     "opening",

@@ -11,12 +11,13 @@ from callstore.testing.contract.plain_rows import (
     Call,
     LogEntry,
     Participant,
+    Recording,
     Replayed,
     Swept,
     flags,
 )
 
-APART = {"initiator", "rows", "log", "events", "pulses", "past", "stints"}
+APART = {"initiator", "rows", "log", "events", "pulses", "past", "stints", "recordings"}
 """What the model keeps in another shape than the store; compared too, but not name by name."""
 
 
@@ -28,6 +29,7 @@ CALL_FIELDS = names(Call, "initiator_id", "initiator_kind", "outcome")
 ROW_FIELDS = names(Participant)
 ENTRY_FIELDS = names(LogEntry)
 SWEPT_FIELDS = names(Swept)
+RECORDING_FIELDS = names(Recording)
 
 
 def result_view(result: Any) -> Any:
@@ -42,11 +44,17 @@ def result_view(result: Any) -> Any:
         return call, row, result.mode_switch and tuple(result.mode_switch)
     if hasattr(result, "conversation_id") and hasattr(result, "few_since"):
         return call_view(result)
+    if hasattr(result, "requested_by"):
+        return recording_view(result)
     return None if result is None else row_view(result)
 
 
 def call_view(call: Any) -> dict[str, Any]:
     return {name: getattr(call, name) for name in CALL_FIELDS}
+
+
+def recording_view(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in RECORDING_FIELDS}
 
 
 def row_view(row: Any) -> dict[str, Any]:
@@ -67,7 +75,7 @@ def state_view(state: Any) -> dict[str, Any]:
         row.party: (row.status, stints_view(row), as_flags(row.flags))
         for row in state.participants.values()
     }
-    return people | {"call": (state.status, state.mode, state.peak)}
+    return people | {"call": (state.status, state.mode, state.peak, state.recording)}
 
 
 def as_flags(given: Any) -> dict[str, bool]:
@@ -81,7 +89,7 @@ def past_view(state: Replayed) -> dict[str, Any]:
         party: (row.status, stints_view(row), flags(row))
         for party, row in state.participants.items()
     }
-    return people | {"call": (state.status, state.mode, state.peak)}
+    return people | {"call": (state.status, state.mode, state.peak, state.recording)}
 
 
 def same(what: str, store: Any, model: Any) -> None:

@@ -155,19 +155,35 @@ class Consequences:
     def _end(self, call: Call, at: datetime, reason: str, by: Party | None = None) -> None:
         for row in call.live_rows():
             self._close(row, at, "ended")
+        self._stop_recording(call, at)
         call.live, call.status = False, "failed" if reason == "error" else "ended"
         call.ended_at, call.end_reason = at, reason
         if by is not None:
             call.ended_by, call.ended_by_kind = by.id, by.kind
         call.duration = 0 if call.started_at is None else whole_seconds(at - call.started_at)
         call.ring_deadline = None
-        call.expires_at = at + self.kept
+        self._stamp(call)
         for row in call.rows.values():
-            row.expires_at = call.expires_at
+            row.expires_at = at + self.kept
         self._end_log(call)
         self._write(call, "call.ended", at)
 
+    def _stop_recording(self, call: Call, at: datetime, status: str = "processing") -> None:
+        running = call.running()
+        if running is not None:
+            running.status, running.stopped_at = status, at
+            running.duration = whole_seconds(at - running.started_at)
+            told = "failed" if status == "failed" else "stopped"
+            self._write(call, f"recording.{told}", at)
+
+    def _stamp(self, call: Call) -> None:
+        """An ended call goes in its time, unless a recording of it may get a file."""
+        if call.ended_at is not None:
+            waiting = any(one.status != "failed" for one in call.recordings)
+            call.expires_at = None if waiting else call.ended_at + self.kept
+
     def _end_log(self, call: Call) -> None:
+        assert call.ended_at is not None
         for party, entry in call.log.items():
             if party == call.initiator:
                 names = {"answered": "accepted", "failed": "cancelled"}
@@ -175,7 +191,7 @@ class Consequences:
             elif entry.response == "ringing":
                 entry.response = "cancelled" if call.end_reason == "cancelled" else "missed"
             entry.started_at, entry.ended_at = call.started_at, call.ended_at
-            entry.end_reason, entry.expires_at = call.end_reason, call.expires_at
+            entry.end_reason, entry.expires_at = call.end_reason, call.ended_at + self.kept
             entry.talk_seconds = self._talk_seconds(call, call.rows.get(party))
 
     def _talk_seconds(self, call: Call, row: Participant | None) -> int:
@@ -277,7 +293,12 @@ class Consequences:
         call.version += 1
         call.updated_at = at
         state = Replayed(
-            call.last_event_at, call.status, call.mode, call.peak_participants, deepcopy(call.rows)
+            call.last_event_at,
+            call.status,
+            call.mode,
+            call.peak_participants,
+            call.running() is not None,
+            deepcopy(call.rows),
         )
         call.past.append(state)
         return switch

@@ -12,6 +12,18 @@ EDGES = dt.datetime(2000, 1, 1, tzinfo=dt.UTC), dt.datetime(2099, 12, 31, tzinfo
 THEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 PAGE = {"limit": 5, "cursor": None, "offset": 0, "outcome": None, "type": None}
 SPAN = {"since": None, "until": None}
+
+
+class Silence:
+    """A stream that has ended."""
+
+    def __aiter__(self) -> "Silence":
+        return self
+
+    async def __anext__(self) -> bytes:
+        raise StopAsyncIteration
+
+
 GOOD: dict[str, dict[str, Any]] = {
     "start": {
         "conversation_id": HALL,
@@ -98,5 +110,26 @@ GOOD: dict[str, dict[str, Any]] = {
         "cursor": None,
         "limit": 20,
     },
+    "recordings.start": {
+        "call_id": ROOM,
+        "requested_by": ANN,
+        "format": "webm",
+        "quality": "hd",
+    },
+    "recordings.stop": {"recording_id": ROOM},
+    "recordings.fail": {"recording_id": ROOM, "reason": "the encoder died"},
+    "recordings.get": {"recording_id": ROOM},
+    "recordings.list": {"call_id": ROOM},
+    "recordings.put": {
+        "recording_id": ROOM,
+        "stream": Silence(),
+        "size": None,
+        "sha256": None,
+        "content_type": None,
+    },
+    "recordings.open": {"recording_id": ROOM, "start": 0, "end": None},
+    "recordings.url": {"recording_id": ROOM, "expires": 300},
+    "recordings.linked": {"url": "/recordings/"},
+    "recordings.delete": {"recording_id": ROOM, "by": None},
     "captions.export": {"call_id": ROOM, "format": "vtt", "language": None},
 }

@@ -25,6 +25,7 @@ from callstore.testing.contract.compare import (
     joined,
     model_rows,
     past_view,
+    recording_view,
     result_view,
     row_view,
     same,
@@ -195,6 +196,10 @@ class CallsMachine(RuleBasedStateMachine):
         by = None if one is None else self.party(call_id, one)
         self.do(Command("end", (call_id,), {"by": by, "reason": reason}))
 
+    @rule(which=which, how=st.sampled_from(["stop", "fail"]))
+    def end_recording(self, which: Any, how: str) -> None:
+        self.do(Command("end_recording", (self.pick(which), how)))
+
     @rule(which=which, router=st.sampled_from(["r1", "r2"]))
     def set_router(self, which: Any, router: str) -> None:
         options = {"router_id": router, "rtp_capabilities": {"codecs": [router]}}
@@ -329,6 +334,9 @@ class CallsMachine(RuleBasedStateMachine):
         seated = sum(row.seated for row in call.rows.values())
         assert session["live_count"] == seated <= session["max_participants"]
         ended = [event.type for event in events].count("call.ended")
+        recordings = self.run(self.calls.recordings.list(call.id))
+        told, kept = ([*map(recording_view, rows)] for rows in (recordings, call.recordings))
+        same("recordings", told, kept)
         same("call.ended events", ended, 0 if call.live else 1)
         replayed = self.run(self.calls.state_at(call.id, call.last_event_at))
         same("replay", state_view(replayed), past_view(call.past[-1]))

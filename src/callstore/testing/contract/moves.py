@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from callstore.calls.model import Guest, Party
-from callstore.errors import CallstoreError
+from callstore.errors import CallstoreError, NotFound
 from callstore.testing.contract.plain import PlainModel
 from callstore.testing.data import chosen_id, conversation, guest, user
 
@@ -51,16 +51,37 @@ QUICK = Profile(lives=100, commands=40)
 DEEP = Profile(lives=2_000, commands=60, shrink=True)
 
 
+class Moves:
+    """The methods of `calls`, and of what hangs on it by the names that `PlainModel` has."""
+
+    def __init__(self, calls: Any) -> None:
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._calls, name)
+
+    async def start_recording(self, call_id: str, party: Party) -> Any:
+        return await self._calls.recordings.start(call_id, party)
+
+    async def end_recording(self, call_id: str, how: str) -> Any:
+        rows = await self._calls.recordings.list(call_id)
+        if not rows:
+            raise NotFound("recording", call_id)
+        if how == "fail":
+            return await self._calls.recordings.fail(rows[-1].id, reason="of a disk")
+        return await self._calls.recordings.stop(rows[-1].id)
+
+
 @dataclass(frozen=True)
 class Command:
-    """One call of a method that `Calls` and `PlainModel` have by the same name."""
+    """One call of a method that `Moves` and `PlainModel` have by the same name."""
 
     name: str
     args: tuple[Any, ...] = ()
     options: Options = field(default_factory=dict)
 
     async def on_store(self, calls: Any) -> Any:
-        method: Callable[..., Awaitable[Any]] = getattr(calls, self.name)
+        method: Callable[..., Awaitable[Any]] = getattr(Moves(calls), self.name)
         try:
             return await method(*self.args, **self.options)
         except CallstoreError as error:
@@ -119,6 +140,7 @@ deeds = {
     "failed": nothing,
     "cancel": nothing,
     "heartbeat": nothing,
+    "start_recording": nothing,
     "set_media": st.fixed_dictionaries({"audio": flag, "video": flag, "screen": flag}),
     "set_transports": st.fixed_dictionaries(
         {

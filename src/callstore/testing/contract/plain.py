@@ -17,6 +17,7 @@ from msgspec import UNSET, UnsetType
 from callstore.calls.model import Party
 from callstore.errors import (
     CallAlreadyLive,
+    Conflict,
     Forbidden,
     InvalidTransition,
     NotFound,
@@ -30,6 +31,7 @@ from callstore.testing.contract.plain_rows import (
     Joined,
     LogEntry,
     Participant,
+    Recording,
     Replayed,
     Swept,
     cut,
@@ -261,6 +263,36 @@ class PlainModel(Consequences):
         if self._set(call, {"router_id": router_id, "rtp_capabilities": rtp_capabilities}):
             self._settle(call, call.time(now))
         return call
+
+    def start_recording(self, call_id: str, party: Party, *, now: datetime) -> Recording:
+        call = self._live_call(call_id)
+        at = call.time(now)
+        call.live_row(party)
+        if call.running() is not None:
+            raise Conflict("another runs")
+        row = Recording(party.id, party.kind, at)
+        call.recordings.append(row)
+        self._write(call, "recording.started", at, party)
+        self._settle(call, at)
+        self._beat(call, party, at)
+        return row
+
+    def end_recording(self, call_id: str, how: str, *, now: datetime) -> Recording:
+        """Of the call's last one: `stop` or `fail`."""
+        call = self._call(call_id)
+        if not call.recordings:
+            raise NotFound("recording", call_id)
+        row, at = call.recordings[-1], call.time(now)
+        if row.status == "recording":
+            self._stop_recording(call, at, "failed" if how == "fail" else "processing")
+        elif row.status == "processing" and how == "fail":
+            row.status = "failed"
+            self._write(call, "recording.failed", at)
+        else:
+            return row
+        self._stamp(call)
+        self._settle(call, at)
+        return row
 
     def heartbeat(self, call_id: str, party: Party, *, now: datetime) -> None:
         call = self._live_call(call_id)

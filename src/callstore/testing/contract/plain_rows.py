@@ -60,6 +60,16 @@ class LogEntry:
 
 
 @dataclass
+class Recording:
+    requested_by: str
+    requested_by_kind: str
+    started_at: datetime
+    status: str = "recording"
+    stopped_at: datetime | None = None
+    duration: int = 0
+
+
+@dataclass
 class Event:
     seq: int
     type: str
@@ -76,6 +86,7 @@ class Replayed:
     status: str
     mode: str
     peak: int
+    recording: bool
     participants: dict[Party, Participant]
 
 
@@ -117,6 +128,7 @@ class Call:
     events: list[Event] = field(default_factory=list)
     pulses: dict[Party, datetime] = field(default_factory=dict)
     past: list[Replayed] = field(default_factory=list)
+    recordings: list[Recording] = field(default_factory=list)
 
     @property
     def initiator_id(self) -> str:
@@ -138,6 +150,9 @@ class Call:
 
     def time(self, now: datetime) -> datetime:
         return max(cut(now), self.last_event_at)
+
+    def running(self) -> Recording | None:
+        return next((one for one in self.recordings if one.status == "recording"), None)
 
     def live_rows(self) -> list[Participant]:
         return [row for row in self.rows.values() if row.live]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,11 +35,23 @@ def store_url(fresh_store: Callable[[], str]) -> str:
 
 
 @pytest.fixture
-def opening(store_url: str, clock: FakeClock, new_id: Callable[[], str]) -> Opening:
+def files_url(tmp_path: Path) -> str:
+    """Of where files of recordings go."""
+    return (tmp_path / "files").as_uri()
+
+
+@pytest.fixture
+def opening(store_url: str, files_url: str, clock: FakeClock, new_id: Callable[[], str]) -> Opening:
     """Opens the test's store, with other settings, or once more where it can be shared."""
+    usual = {
+        "clock": clock,
+        "new_id": new_id,
+        "recordings": files_url,
+        "settings": {"secret": "nobody knows"},
+    }
 
     def opened(**options: Any) -> AbstractAsyncContextManager[Calls]:
-        return open_calls(store_url, **{"clock": clock, "new_id": new_id, **options})
+        return open_calls(store_url, **{**usual, **options})
 
     return opened
 

@@ -1,0 +1,293 @@
+"""Files of recordings: whole or not there, and links to them."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from callstore import Calls, errors
+from callstore.recordings.model import Recording
+from callstore.recordings.source import Source
+from callstore.testing.clock import FakeClock
+from callstore.testing.contract.races import at_once, kinds
+from callstore.testing.contract.recordings import SOUND, available, stopped, stream
+from callstore.testing.contract.world import ANN, NOBODY_KNOWS, Opening, answered, told
+
+
+async def content(calls: Calls, recording_id: str, **options: Any) -> bytes:
+    return b"".join([chunk async for chunk in calls.recordings.open(recording_id, **options)])
+
+
+async def paths(calls: Calls) -> list[str]:
+    """Of all files that there are, whole or not."""
+    assert calls.recordings.files is not None
+    return [path async for some in calls.recordings.files.list() for path in some]
+
+
+async def waits(calls: Calls, recording_id: str) -> None:
+    """It has no file, nothing of one is left, and one can be put."""
+    row = await calls.recordings.get(recording_id)
+    assert (row.status, row.file_path, row.underway) == ("processing", "", None)
+    assert (row.file_size, row.sha256) == (0, None)
+    assert await paths(calls) == []
+    assert (await calls.recordings.put(recording_id, stream(SOUND))).status == "available"
+
+
+class TestFiles:
+    async def test_a_file_is_kept_as_it_came(self, calls: Calls, clock: FakeClock) -> None:
+        row = await stopped(calls, format="mkv")
+        clock.advance(5)
+        chunks = [SOUND, b"", memoryview(SOUND)[7:], bytearray(b"end"), b"x" * 3_000_000]
+        whole = b"".join(bytes(chunk) for chunk in chunks)
+        done = await calls.recordings.put(row.id, stream(*chunks), size=len(whole))
+        assert (done.status, done.file_size, done.updated_at) == ("available", len(whole), clock())
+        assert done.sha256 == hashlib.sha256(whole).hexdigest()
+        assert done.content_type == "video/matroska"
+        assert await paths(calls) == [done.file_path]
+        assert done.file_path.startswith(f"{row.call_session_id}/{row.id}")
+        assert await content(calls, row.id) == whole
+        assert (await told(calls, row.call_session_id))[-1] == "recording.available"
+
+    async def test_a_part_of_it_is_read_from_start_to_before_end(self, calls: Calls) -> None:
+        row = await available(calls)
+        size = len(SOUND)
+        for start, end in ((0, 1), (5, 300), (size - 1, size), (17, None), (0, size)):
+            assert await content(calls, row.id, start=start, end=end) == SOUND[start:end]
+
+    @pytest.mark.parametrize(
+        ("start", "end", "wrong"),
+        [
+            (len(SOUND), None, {"/start"}),
+            (10**12, 10**12 + 1, {"/start", "/end"}),
+            (0, len(SOUND) + 1, {"/end"}),
+            (5, 5, {"/end"}),
+            (5, 4, {"/end"}),
+            (-1, None, {"/start"}),
+            (0, 0, {"/end"}),
+        ],
+    )
+    async def test_a_part_that_is_not_there_is_refused_before_the_first_byte(
+        self, calls: Calls, start: int, end: int | None, wrong: set[str]
+    ) -> None:
+        row = await available(calls)
+        with pytest.raises(errors.Invalid) as refusal:
+            await calls.recordings.open(row.id, start=start, end=end)
+        assert {at for at, _ in refusal.value.errors} == wrong
+
+    @pytest.mark.parametrize(
+        ("chunks", "announced", "wrong"),
+        [
+            ([], {}, "/stream"),
+            ([b"", b""], {}, "/stream"),
+            ([SOUND], {"size": len(SOUND) - 1}, "/size"),
+            ([SOUND], {"size": len(SOUND) + 1}, "/size"),
+            ([SOUND], {"sha256": "0" * 64}, "/sha256"),
+            ([SOUND, "text"], {}, "/stream"),
+            ([SOUND, None], {}, "/stream"),
+            ([SOUND] * 1000, {"sha256": "0" * 64}, "/sha256"),
+        ],
+    )
+    async def test_what_is_not_what_was_announced_leaves_nothing(
+        self, calls: Calls, chunks: list[Any], announced: dict[str, Any], wrong: str
+    ) -> None:
+        row = await stopped(calls)
+        with pytest.raises(errors.Invalid) as refusal:
+            await calls.recordings.put(row.id, stream(*chunks), **announced)
+        assert [at for at, _ in refusal.value.errors] == [wrong]
+        await waits(calls, row.id)
+
+    @pytest.mark.parametrize("after", [0, 1, 1500])
+    async def test_a_source_that_breaks_leaves_nothing_and_its_own_error(
+        self, calls: Calls, after: int
+    ) -> None:
+        row = await stopped(calls)
+
+        async def breaking() -> AsyncIterator[bytes]:
+            for _ in range(after):
+                yield SOUND
+            raise FileNotFoundError("the mixer is gone")
+
+        with pytest.raises(FileNotFoundError, match="mixer"):
+            await calls.recordings.put(row.id, breaking())
+        await waits(calls, row.id)
+
+    @pytest.mark.parametrize("after", [0, 1, 1500])
+    async def test_an_upload_that_is_cancelled_leaves_nothing(
+        self, calls: Calls, after: int
+    ) -> None:
+        row, reached = await stopped(calls), asyncio.Event()
+
+        async def endless() -> AsyncIterator[bytes]:
+            for _ in range(after):
+                yield SOUND
+            reached.set()
+            await asyncio.Event().wait()
+
+        task = asyncio.create_task(calls.recordings.put(row.id, endless()))
+        await reached.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await waits(calls, row.id)
+
+    async def test_of_two_uploads_at_once_one_is_taken(self, calls: Calls) -> None:
+        row = await stopped(calls)
+        results = await at_once(
+            calls.recordings.put(row.id, stream(*[bytes([n]) * 1000] * 50)) for n in range(5)
+        )
+        assert kinds(results) == {"Recording": 1, "Conflict": 4}
+        (taken,) = (n for n, result in enumerate(results) if isinstance(result, Recording))
+        assert await content(calls, row.id) == bytes([taken]) * 50_000
+        assert len(await paths(calls)) == 1
+
+    async def test_it_is_put_once_it_was_stopped_and_never_again(self, calls: Calls) -> None:
+        call = await answered(calls)
+        row = await calls.recordings.start(call.id, ANN)
+        with pytest.raises(errors.InvalidTransition, match="running"):
+            await calls.recordings.put(row.id, stream(SOUND))
+        await calls.recordings.stop(row.id)
+        done = await calls.recordings.put(row.id, stream(SOUND))
+        assert await calls.recordings.put(row.id, stream(b"x"), sha256=done.sha256) == done
+        with pytest.raises(errors.InvalidTransition, match="available"):
+            await calls.recordings.put(row.id, stream(SOUND))
+        assert await content(calls, row.id) == SOUND
+
+    async def test_it_may_come_long_after_the_call(self, calls: Calls, clock: FakeClock) -> None:
+        row = await stopped(calls)
+        ended = await calls.end(row.call_session_id)
+        clock.advance(86_399)
+        await calls.recordings.put(row.id, stream(SOUND), content_type="audio/webm; codecs=opus")
+        after = await calls.get(row.call_session_id)
+        assert (after.version, after.ended_at) == (ended.version + 1, ended.ended_at)
+        assert (await calls.recordings.get(row.id)).content_type == "audio/webm; codecs=opus"
+
+    @pytest.mark.parametrize("kind", ["", "video", "video/", "a/b\nX-Y: z", "a/b; \x00", "ä/b"])
+    async def test_a_content_type_is_one(self, calls: Calls, kind: str) -> None:
+        row = await stopped(calls)
+        with pytest.raises(errors.Invalid, match="/content_type"):
+            await calls.recordings.put(row.id, stream(SOUND), content_type=kind)
+
+    async def test_deleting_it_takes_the_file_and_leaves_a_tombstone(
+        self, calls: Calls, clock: FakeClock
+    ) -> None:
+        row = await available(calls)
+        kept = await available(calls, b"another", call=await calls.get(row.call_session_id))
+        clock.advance(60)
+        gone = await calls.recordings.delete(row.id, by="support")
+        assert (gone.status, gone.deleted_at, gone.file_path) == ("deleted", clock(), "")
+        assert await paths(calls) == [kept.file_path]
+        assert await calls.recordings.delete(row.id, by="support") == gone
+        assert await calls.recordings.list(row.call_session_id) == [gone, kept]
+        assert (await told(calls, row.call_session_id)).count("recording.deleted") == 1
+        for work in (calls.recordings.open(row.id), calls.recordings.url(row.id)):
+            with pytest.raises(errors.InvalidTransition, match="deleted"):
+                await work
+        assert await content(calls, kept.id) == b"another"
+
+    async def test_ten_who_delete_it_at_once_are_told_the_same(self, calls: Calls) -> None:
+        row = await available(calls)
+        results = await at_once(calls.recordings.delete(row.id) for _ in range(10))
+        assert {each.status for each in results} == {"deleted"}
+        assert (await told(calls, row.call_session_id)).count("recording.deleted") == 1
+        assert await paths(calls) == []
+
+    async def test_there_is_nothing_to_read_before_it_is_there(self, calls: Calls) -> None:
+        row = await stopped(calls)
+        for work in (calls.recordings.open(row.id), calls.recordings.url(row.id)):
+            with pytest.raises(errors.InvalidTransition, match="processing"):
+                await work
+
+    async def test_a_doctor_finds_files_without_a_row_and_rows_without_a_file(
+        self, calls: Calls
+    ) -> None:
+        call = await answered(calls)
+        kept, lost = [await available(calls, call=call) for _ in range(2)]
+        files = calls.recordings.files
+        assert files is not None
+        await files.remove(lost.file_path)
+        stray = lost.file_path.replace(lost.id, NOBODY_KNOWS)
+        await files.put(stray, Source(stream(SOUND), size=None, sha256=None), "video/webm")
+        report = await calls.doctor()
+        assert [(each.problem, each.id) for each in report.findings] == [
+            ("row_without_file", lost.id),
+            ("file_without_row", stray),
+        ]
+        assert (report.files, report.fixed) == (2, 0)
+        with pytest.raises(errors.NotFound):
+            await content(calls, lost.id)
+        assert (await calls.doctor(fix=True)).fixed == 2
+        assert (await calls.doctor()).findings == []
+        assert await paths(calls) == [kept.file_path]
+        assert (await calls.recordings.get(lost.id)).status == "deleted"
+
+    async def test_a_doctor_takes_nothing_where_nothing_fits(self, calls: Calls) -> None:
+        """The database and the storage may not belong together."""
+        row = await available(calls)
+        files = calls.recordings.files
+        assert files is not None
+        await files.remove(row.file_path)
+        stray = f"{NOBODY_KNOWS}/{NOBODY_KNOWS}-01234567.webm"
+        for path in (stray, "notes.txt"):
+            await files.put(path, Source(stream(SOUND), size=None, sha256=None), "video/webm")
+        report = await calls.doctor(fix=True)
+        assert {each.id for each in report.findings} == {row.id, stray, "notes.txt"}
+        assert report.fixed == 0
+        for path in (stray, "notes.txt"):
+            await files.remove(path)
+        await calls.recordings.delete(row.id)
+
+
+class TestLinks:
+    async def test_a_link_gives_its_recording_until_it_expires(
+        self, opening: Opening, clock: FakeClock
+    ) -> None:
+        secret = {"secret": "nobody knows", "links_to": "https://calls.example.org/"}
+        async with opening(recordings="memory:", settings=secret) as calls:
+            row = await available(calls)
+            other = await available(calls, call=await calls.get(row.call_session_id))
+            link = await calls.recordings.url(row.id, expires=60)
+            assert link.startswith(f"https://calls.example.org/recordings/{row.id}?")
+            assert await calls.recordings.linked(link) == row
+            assert (await calls.recordings.linked(link.split("org", 1)[1])).id == row.id
+            forged = [
+                link.replace(row.id, other.id),
+                link.replace("expires=", "expires=9"),
+                link[:-1] + ("0" if link[-1] != "0" else "1"),
+                link.replace("token=", "token=00"),
+                link + "\n",
+                "",
+                "https://calls.example.org/",
+            ]
+            for each in forged:
+                with pytest.raises(errors.Forbidden):
+                    await calls.recordings.linked(each)
+            clock.advance(59.999)
+            await calls.recordings.linked(link)
+            clock.advance(0.001)
+            with pytest.raises(errors.Forbidden, match="expired"):
+                await calls.recordings.linked(link)
+
+    async def test_it_is_of_one_secret(self, opening: Opening) -> None:
+        async with opening(recordings="memory:") as calls:
+            row = await available(calls)
+            link = await calls.recordings.url(row.id)
+            await calls.recordings.delete(row.id)
+            with pytest.raises(errors.InvalidTransition):
+                await calls.recordings.linked(link)
+            await calls.end(row.call_session_id)
+        async with opening(recordings="memory:", settings={"secret": "another"}) as calls:
+            with pytest.raises(errors.Forbidden):
+                await calls.recordings.linked(link)
+        async with opening(recordings="memory:", settings={}) as calls:
+            row = await available(calls)
+            await calls.end(row.call_session_id)
+            with pytest.raises(errors.StoreError, match="CALLSTORE_SECRET"):
+                await calls.recordings.url(row.id)
+
+    @pytest.mark.parametrize("expires", [0, -1, 604_801, 1.5])
+    async def test_it_lasts_a_week_at_most(self, calls: Calls, expires: Any) -> None:
+        row = await available(calls)
+        with pytest.raises(errors.Invalid, match="/expires"):
+            await calls.recordings.url(row.id, expires=expires)
