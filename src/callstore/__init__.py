@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from callstore.captions.model import Caption
     from callstore.copying import CopyReport, copy_calls
     from callstore.opening import open_calls
+    from callstore.recordings.model import Recording
     from callstore.retention.doctor import DoctorReport
     from callstore.retention.sweep import SweepReport
     from callstore.schema.adoption.model import AdoptionReport
@@ -56,6 +57,7 @@ __all__ = [
     "Page",
     "Participant",
     "Party",
+    "Recording",
     "SchemaReport",
     "SeedReport",
     "Settings",
@@ -77,6 +79,7 @@ _ELSEWHERE = {
     "CopyReport": "callstore.copying",
     "DoctorReport": "callstore.retention.doctor",
     "Page": "callstore.calls.pages",
+    "Recording": "callstore.recordings.model",
     "SchemaReport": "callstore.schema.report",
     "SeedReport": "callstore.seeding",
     "Settings": "callstore.settings",

@@ -210,6 +210,10 @@ def unusable(message: str) -> NoReturn:
             "callstore.cli.captions:captions",
             "Export a call's captions, search what was said.",
         ),
+        "recordings": (
+            "callstore.cli.recordings:recordings",
+            "List a call's recordings, get and delete their files.",
+        ),
         "quality": ("callstore.cli.quality:quality", "Score getStats() traces, explain a score."),
         "sweep": ("callstore.cli.sweep:sweep", "Do what is due: time out, lose, switch, analyse."),
         "doctor": ("callstore.cli.doctor:doctor", "Find what does not agree, and mend it."),

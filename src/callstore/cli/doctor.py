@@ -33,5 +33,5 @@ def _show(report: DoctorReport, fix: bool) -> None:
     found = some(len(report.findings), "finding") if report.findings else "all agrees"
     if report.findings:
         found += f", {report.fixed:,} mended" if fix else "; --fix mends what can be"
-    files = "" if report.files is None else f" and {some(report.files, 'file')} of recordings"
+    files = f" and {some(report.files, 'file')} of recordings" if report.files else ""
     show(f"looked at {some(report.calls, 'call')}{files}: {found}")

@@ -25,6 +25,10 @@ STYLES = {
     "declined": "yellow",
     "cancelled": "yellow",
     "connected": "green",
+    "available": "green",
+    "recording": "bold cyan",
+    "processing": "cyan",
+    "deleted": "dim",
     "excellent": "green",
     "good": "green",
     "fair": "yellow",
@@ -88,6 +92,13 @@ def clock(seconds: float) -> str:
     minutes, left = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def bytes_of(count: int) -> str:
+    """17.3 MB"""
+    from rich.filesize import decimal
+
+    return decimal(count)
 
 
 def who(party: Party | None) -> str | Text:

@@ -55,7 +55,7 @@ class Files:
         use."""
         parts = _parts(url)
         self._parts = parts
-        self._root = Path(unquote(parts.path)) if parts.scheme == "file" else None
+        self.root = Path(unquote(parts.path)) if parts.scheme == "file" else None
         self._config = _config(parts)
 
     @cached_property
@@ -64,8 +64,8 @@ class Files:
 
         scheme, bucket = self._parts.scheme, self._parts.netloc
         prefix = unquote(self._parts.path).strip("/") or None
-        if self._root is not None:
-            return store.LocalStore(self._root)
+        if self.root is not None:
+            return store.LocalStore(self.root)
         if scheme == "memory":
             return store.MemoryStore()
         kinds = {"s3": store.S3Store, "gs": store.GCSStore, "az": store.AzureStore}
@@ -83,10 +83,10 @@ class Files:
         import obstore
 
         # A folder keeps none, and refuses them.
-        kept = None if self._root is not None else {"Content-Type": content_type}
+        kept = None if self.root is not None else {"Content-Type": content_type}
         with self._translated(path, "written"):
-            if self._root is not None:
-                await asyncio.to_thread(folder.make, self._root)
+            if self.root is not None:
+                await asyncio.to_thread(folder.make, self.root)
             await self._inside(path)
             # Cancelled, it would leave a multi-part upload open: it is stopped by its source.
             upload = asyncio.ensure_future(
@@ -105,8 +105,8 @@ class Files:
                 source.stop()
                 await asyncio.gather(upload, return_exceptions=True)
                 raise
-            if self._root is not None:
-                await asyncio.to_thread(folder.settle, self._root, path)
+            if self.root is not None:
+                await asyncio.to_thread(folder.settle, self.root, path)
 
     async def read(self, path: str, start: int, end: int) -> AsyncIterator[bytes]:
         """The bytes from `start` up to `end`, of a file that has as many. NotFound without one."""
@@ -140,8 +140,8 @@ class Files:
         import obstore
 
         with self._translated(path, "removed"):
-            if self._root is not None:
-                await asyncio.to_thread(folder.remove, self._root, path)
+            if self.root is not None:
+                await asyncio.to_thread(folder.remove, self.root, path)
                 return
             try:
                 await obstore.delete_async(self._store, path)
@@ -162,18 +162,18 @@ class Files:
         import obstore
 
         with self._translated("", "listed"):
-            if self._root is not None:
-                yield await asyncio.to_thread(lambda root: [*folder.walk(root)], self._root)
+            if self.root is not None:
+                yield await asyncio.to_thread(lambda root: [*folder.walk(root)], self.root)
                 return
             async for some in obstore.list(self._store):
                 yield [meta["path"] for meta in some]
 
     async def _inside(self, path: str) -> None:
-        if self._root is None:
+        if self.root is None:
             return
-        if not self._root.is_dir():
+        if not self.root.is_dir():
             raise NotFound("recording file", path)
-        await asyncio.to_thread(folder.place, self._root, path)
+        await asyncio.to_thread(folder.place, self.root, path)
 
     async def _need_place(self) -> None:
         async for _ in self.list():

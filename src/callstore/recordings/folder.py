@@ -22,9 +22,14 @@ def make(root: Path) -> None:
 def place(root: Path, path: str) -> Path:
     """Where `path` lies; NotFound where that would be outside, by whatever name or link."""
     found = root / path
-    if "\0" in path or not found.resolve().is_relative_to(root.resolve()):
+    steps = path.split("/")
+    if "\0" in path or {"", ".", ".."} & {*steps} or not _is_within(found, root):
         raise NotFound("recording file", path)
     return found
+
+
+def _is_within(found: Path, root: Path) -> bool:
+    return found.resolve().is_relative_to(root.resolve())
 
 
 def settle(root: Path, path: str) -> None:

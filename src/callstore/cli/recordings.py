@@ -1,0 +1,122 @@
+"""`callstore recordings`: a call's recordings, and their files."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from callstore import Calls, Recording
+from callstore.cli.app import App, Failed, Group, unusable
+
+
+@click.group(cls=Group)
+def recordings() -> None:
+    """List a call's recordings, get and delete their files."""
+
+
+@recordings.command("list")
+@click.argument("call")
+@click.pass_obj
+def list_(app: App, call: str) -> None:
+    """A call's recordings, in the order of their beginning."""
+    rows = app.run(lambda calls: calls.recordings.list(call))
+    if app.json:
+        app.print_json(rows)
+    else:
+        from callstore.cli.recording_views import show_list
+
+        show_list(rows)
+
+
+@recordings.command()
+@click.argument("id")
+@click.option(
+    "--output",
+    "-o",
+    metavar="FILE",
+    show_default="ID.FORMAT, here",
+    help="Where the file goes, which must not be there yet; - is stdout.",
+)
+@click.pass_obj
+def get(app: App, id: str, output: str | None) -> None:
+    """Get a recording's file, and hold it against its SHA-256."""
+    from callstore.cli.output import progress
+
+    if output == "-":
+        if app.json:
+            unusable("--json and the file cannot both be on stdout.")
+        app.run(lambda calls: _download(calls, id, lambda _: sys.stdout.buffer, _unseen))
+        return
+    opened: list[Path] = []
+
+    def opener(row: Recording) -> BinaryIO:
+        path = Path(output or f"{row.id}.{row.format}")
+        try:
+            file = path.open("xb")
+        except FileExistsError:
+            said = f"{path} is there already; --output names another"
+            raise Failed("file_exists", said) from None
+        opened.append(path)
+        return file
+
+    try:
+        with progress("getting it", None, quiet=app.json) as advance:
+            row = app.run(lambda calls: _download(calls, id, opener, advance))
+    except BaseException:
+        for path in opened:  # it is not whole
+            with suppress(FileNotFoundError):
+                path.unlink()
+        raise
+    (path,) = opened
+    if app.json:
+        app.print_json({"path": os.fspath(path), "recording": row})
+    else:
+        from callstore.cli.output import bytes_of
+
+        click.echo(f"{path}: {bytes_of(row.file_size)}, its SHA-256 is as it should be")
+
+
+def _unseen(_: int) -> None:
+    pass
+
+
+async def _download(
+    calls: Calls,
+    id: str,
+    opener: Callable[[Recording], BinaryIO],
+    advance: Callable[[int], object],
+) -> Recording:
+    row, hashed = await calls.recordings.get(id), hashlib.sha256()
+    chunks = await calls.recordings.open(id)
+    file = opener(row)
+    try:
+        async for chunk in chunks:
+            hashed.update(chunk)
+            file.write(chunk)
+            advance(len(chunk))
+        file.flush()
+    finally:
+        if file is not sys.stdout.buffer:
+            file.close()
+    if row.sha256 is not None and hashed.hexdigest() != row.sha256:
+        raise Failed("file_changed", f"{row.file_path} is not what was put there: do not use it")
+    return row
+
+
+@recordings.command()
+@click.argument("id")
+@click.pass_obj
+def delete(app: App, id: str) -> None:
+    """Delete a recording's file; that there was one stays known, as long as its call."""
+    row = app.run(lambda calls: calls.recordings.delete(id))
+    if app.json:
+        app.print_json(row)
+    else:
+        from callstore.cli.output import moment
+
+        click.echo(f"recording {row.id} was deleted at {moment(row.deleted_at)}")

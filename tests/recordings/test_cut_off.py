@@ -1,0 +1,96 @@
+"""kill -9 at every step of put and delete: after the next sweep nothing is half there."""
+
+import asyncio
+import subprocess
+import sys
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from tests.recordings.conftest import Bucket
+
+from callstore import Calls, Recording, open_calls
+from callstore.testing.contract.files import content
+from callstore.testing.contract.recordings import available, stopped
+from callstore.testing.contract.world import answered
+
+CUT = Path(__file__).with_name("cut.py")
+LIVES = 60
+A_LEASE = timedelta(seconds=61)
+
+
+@pytest.fixture(params=["sqlite, folder", "mongodb, s3"])
+def places(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
+    """The URLs of a store and of object storage."""
+    if request.param == "sqlite, folder":
+        return f"sqlite:///{tmp_path}/calls.db", (tmp_path / "files").as_uri()
+    bucket: Bucket = request.getfixturevalue("bucket")
+    return request.getfixturevalue("new_mongo"), bucket.url
+
+
+def lives(what: str, places: tuple[str, str], rows: list[Recording]) -> int:
+    """How many it took; all but the last were killed."""
+    done = subprocess.run(
+        [sys.executable, str(CUT), what, *places, *(row.id for row in rows)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+def there(recordings: str) -> list[str]:
+    """All that is in a folder, by the file system's own account."""
+    root = Path(urlsplit(recordings).path)
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+async def check_nothing_is_half_there(calls: Calls, call_id: str, recordings: str) -> Counter[str]:
+    """After a sweep; gives how many recordings are in which state."""
+    report = await calls.sweep(now=datetime.now(UTC) + A_LEASE)
+    assert report.failed == 0
+    assert (await calls.sweep(now=datetime.now(UTC) + 2 * A_LEASE)).finished == 0
+    assert (await calls.doctor()).findings == []
+    rows = await calls.recordings.list(call_id)
+    assert {row.underway for row in rows} == {None}
+    assert calls.recordings.files is not None
+    listed = [path async for some in calls.recordings.files.list() for path in some]
+    assert sorted(listed) == sorted(row.file_path for row in rows if row.file_path)
+    if recordings.startswith("file:"):
+        assert there(recordings) == sorted(listed)
+    for row in rows:
+        assert (row.status == "available") == bool(row.file_path)
+        if row.status == "available":
+            assert len(await content(calls, row.id)) == row.file_size
+    return Counter(row.status for row in rows)
+
+
+async def test_put(places: tuple[str, str]) -> None:
+    store, recordings = places
+    async with open_calls(store, recordings=recordings) as calls:
+        call = await answered(calls)
+        rows = [await stopped(calls, call) for _ in range(LIVES)]
+    took = await asyncio.to_thread(lives, "put", places, rows)
+    assert took > 15
+    async with open_calls(store, recordings=recordings) as calls:
+        states = await check_nothing_is_half_there(calls, call.id, recordings)
+        # Those killed once it was committed, and the one that came through.
+        assert states == {"processing": LIVES - states["available"], "available": 4}
+        (event,) = {e.type for e in await calls.timeline(call.id) if "avail" in e.type}
+        assert event == "recording.available"
+
+
+async def test_delete(places: tuple[str, str]) -> None:
+    store, recordings = places
+    async with open_calls(store, recordings=recordings) as calls:
+        call = await answered(calls)
+        rows = [await available(calls, call=call) for _ in range(LIVES)]
+    took = await asyncio.to_thread(lives, "delete", places, rows)
+    assert took > 6
+    async with open_calls(store, recordings=recordings) as calls:
+        states = await check_nothing_is_half_there(calls, call.id, recordings)
+        # All but those killed before it was said that the file is to go.
+        assert states == {"available": LIVES - states["deleted"], "deleted": took - 1}
