@@ -88,6 +88,9 @@ async def test_twenty_thousand_calls_are_realistic_sound_and_take_little_memory(
         assert grown < 300_000  # KiB: batches are flushed, and nothing else is kept
         examined = await calls.doctor()
         assert (examined.calls, examined.findings) == (20_000, [])
+        recordings, _ = await calls._store.rows("CallRecording", None, 10_000)
+        assert 400 < len(recordings) == report.rows["CallRecording"] < 1000
+        assert {row.status for row in recordings} == {"deleted", "failed"}
 
         outcomes: Counter[str] = Counter()
         people: Counter[int] = Counter()

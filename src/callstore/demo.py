@@ -6,9 +6,12 @@ number in a report is as the browser gave it, only moved in time so that the las
 """
 
 import gzip
-from collections.abc import Awaitable, Callable, Iterator
+import math
+import wave
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import resources
+from io import BytesIO
 from typing import Any
 
 import msgspec
@@ -123,6 +126,11 @@ class _Stage:
         for tongue, translated in others:
             await self.calls.captions.translate(caption.id, tongue, translated)
 
+    async def has_recorded(self, recording_id: str) -> None:
+        """Stops it; what was recorded is made on the spot."""
+        row = await self.calls.recordings.stop(recording_id)
+        await self.calls.recordings.put(row.id, _chimes(row.duration))
+
     async def pick_up(self, party: Party, device: dict[str, str]) -> None:
         await self.calls.join(self.call_id, party, device=device)
         await self.calls.connected(self.call_id, party)
@@ -146,6 +154,24 @@ def _moved(report: list[dict[str, Any]], began: datetime, second: float) -> byte
     return msgspec.json.encode(
         [{**entry, "timestamp": entry["timestamp"] + shift} for entry in report]
     )
+
+
+async def _chimes(seconds: int) -> AsyncIterator[bytes]:
+    """A WAV file of so many seconds, a chime in each: 8 kHz, 8 bits, mono."""
+    rate, file = 8000, BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setparams((1, 1, rate, 0, "NONE", ""))
+        for second in range(seconds):
+            tone = 440 * 2 ** ((0, 4, 7, 12)[second % 4] / 12) / rate  # of a chord, note by note
+            written.writeframes(
+                bytes(
+                    128 + int(100 * math.exp(-4 * n / rate) * math.sin(2 * math.pi * tone * n))
+                    for n in range(rate)
+                )
+            )
+    file.seek(0)
+    while some := file.read(64 * 1024):
+        yield some
 
 
 async def play(
@@ -197,9 +223,12 @@ async def _good(stage: _Stage) -> None:
     await stage.until(14)
     await stage.pick_up(cast.chloe, DESKTOP)
     stage.load("wifi", {"a": cast.chloe}, begins=14.5, only=slice(0, 13))
+    recording = await calls.recordings.start(stage.call_id, cast.ada, format="wav")
     await stage.say(17, cast.chloe, en="Sorry, I am late.", fr="Désolée, je suis en retard.")
     await stage.until(20)
     await calls.set_media(stage.call_id, cast.ada, screen=True)
+    await stage.until(26)
+    await stage.has_recorded(recording.id)
     await stage.until(27.6)
     await calls.leave(stage.call_id, cast.chloe)
     await stage.until(33)

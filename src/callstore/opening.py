@@ -16,8 +16,7 @@ from callstore.captions.decide import decide_add, decide_delete, decide_translat
 from callstore.errors import Invalid, NotFound, SchemaMismatch
 from callstore.ids import id_maker
 from callstore.quality.live import Report, decide_report
-from callstore.recordings.commands import StartRecording
-from callstore.recordings.decide import DECIDERS, decide_recording, decide_start
+from callstore.recordings import decide as recording
 from callstore.recordings.files import Files
 from callstore.schema.facade import Schema
 from callstore.settings import Settings, load_settings
@@ -69,8 +68,7 @@ async def open_calls(
                 AddCaptions: decide_add,
                 TranslateCaption: decide_translate,
                 DeleteCaption: decide_delete,
-                StartRecording: decide_start,
-                **dict.fromkeys(DECIDERS, decide_recording),
+                **recording.DECIDERS,
             },
         )
         group = Group(opened, rules, deadline=chosen.command_deadline)

@@ -7,6 +7,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from callstore.calls import commands, lifecycle
@@ -15,12 +16,25 @@ from callstore.calls.lifecycle.turn import Context, State
 from callstore.calls.model import CallType, DeviceInfo, Guest, Party, Row, User, replace
 from callstore.captions.commands import Segment
 from callstore.captions.merge import merge
+from callstore.recordings.commands import (
+    BeginDelete,
+    BeginUpload,
+    FailRecording,
+    FinishRemoval,
+    FinishUpload,
+    OnRecording,
+    StartRecording,
+)
+from callstore.recordings.decide import DECIDERS
+from callstore.recordings.model import CONTENT_TYPES
+from callstore.recordings.paths import path_of
 from callstore.settings import Settings
 from callstore.stores.protocol import Store
 from callstore.times import cut
 
 SPAN = timedelta(days=80)  # inside the 90 that an ended call is kept
 CAPTIONED = timedelta(days=25)  # inside the 30 that captions are kept
+RECORDING_KEPT = timedelta(days=30)
 _SAID = (
     {
         "en": "Good morning, can everybody hear me?",
@@ -124,6 +138,7 @@ def _collect(batch: dict[str, list[Any]], state: State, events: list[Any]) -> No
     batch.setdefault("CallPulse", []).extend(state.pulses.values())
     batch.setdefault("CallEvent", []).extend(events)
     batch.setdefault("CallTranscription", []).extend(state.captions.values())
+    batch.setdefault("CallRecording", []).extend(state.recordings.values())
 
 
 async def _flush(
@@ -175,6 +190,7 @@ def _lives(
         captioned = begins > until - CAPTIONED
         life = _Life(rng, conversation, begins, room, settings, captioned=captioned)
         life.live()
+        life.store_recordings(until)
         yield life.state, life.events
 
 
@@ -291,6 +307,9 @@ class _Life:
         if len(coming) > 1 and self._keep_captions is not None:
             self._speak([self._initiator, *coming], talk * 0.2)
         self._after(talk * 0.2, talk * 0.4)
+        if self._rng.random() < 0.05:
+            party = self._rng.choice([self._initiator, *coming])
+            self._do(StartRecording, party=party, format="webm", quality="hd")
         if self._rng.random() < 0.3:
             muted = self._rng.choice(coming)
             self._do(commands.SetMedia, party=muted, audio=False)
@@ -328,6 +347,32 @@ class _Life:
             expires = caption.created_at + self._keep_captions
             self.state.captions[caption.key] = replace(caption, expires_at=expires)
 
+    def store_recordings(self, until: datetime) -> None:
+        """What became of the call's recordings. No file is made: there was one, which is deleted by
+        now, or it got lost."""
+        for id, row in [*self.state.recordings.items()]:
+            assert row.stopped_at is not None
+            if row.stopped_at + RECORDING_KEPT + timedelta(days=1) < until:
+                path, size = path_of(row, id[-8:]), 60_000 * (row.duration + 1)
+                self._on(id, timedelta(minutes=1), BeginUpload, path=path)
+                self._on(
+                    id,
+                    timedelta(minutes=2),
+                    FinishUpload,
+                    path=path,
+                    size=size,
+                    sha256=sha256(path.encode()).hexdigest(),
+                    content_type=CONTENT_TYPES[row.format],
+                )
+                self._on(id, RECORDING_KEPT, BeginDelete)
+                self._on(id, timedelta(), FinishRemoval)
+            else:
+                self._on(id, timedelta(minutes=5), FailRecording, reason="the recorder has died")
+
+    def _on(self, id: str, later: timedelta, kind: type[OnRecording], **arguments: Any) -> None:
+        self._now += later
+        self._decide(kind(call_id=self.state.call.id, recording_id=id, **arguments))
+
     def _go(self, coming: list[Party]) -> None:
         if self._rng.random() < 0.02:  # everyone's connection breaks
             self._after(70, 90)
@@ -347,8 +392,11 @@ class _Life:
 
     def _do(self, kind: type[commands.OnCall], **arguments: Any) -> None:
         if self.state.call.live:
-            command = kind(call_id=self.state.call.id, **arguments)
-            context = replace(self._context, now=self._now)
-            made = lifecycle.decide(self.state, command, context)
-            self.state.apply(made)
-            self.events += made.events
+            self._decide(kind(call_id=self.state.call.id, **arguments))
+
+    def _decide(self, command: commands.OnCall) -> None:
+        context = replace(self._context, now=self._now)
+        decide = DECIDERS.get(type(command), lifecycle.decide)
+        made = decide(self.state, command, context)
+        self.state.apply(made)
+        self.events += made.events

@@ -24,9 +24,7 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture
-def files_url(  # type: ignore[no-redef] # in place of the contract's folder
-    bucket: Bucket,
-) -> str:
+def files_url(bucket: Bucket) -> str:  # type: ignore[no-redef] # the contract's is a folder
     return bucket.url
 
 

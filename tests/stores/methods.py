@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
-from callstore import Call, Calls, Guest, Page
+from callstore import Call, Calls, Guest, Page, Recording
 from callstore.calls.model import party_from_ref, replace
 from callstore.stores.protocol import Finding
 from callstore.testing import FakeClock, chosen_id, conversation, user
 from callstore.testing.contract.quality import report_at
+from callstore.testing.contract.recordings import stream
 
 
 class World:
@@ -59,6 +60,18 @@ class World:
         page_of_captions = await self.calls.captions.list(self.live[20].id, limit=50)
         self.caption = page_of_captions.items[7]
         self.spoken = page_of_captions.next
+
+        self.recordings = [await self.record(call) for call in self.live[30:60] for _ in range(3)]
+
+    async def record(self, call: Call, *, put: bool = True) -> Recording:
+        """A recording of the call, with its file."""
+        row = await self.calls.recordings.start(call.id, call.initiator)
+        row = await self.calls.recordings.stop(row.id)
+        return await self.calls.recordings.put(row.id, stream(b"sound")) if put else row
+
+    async def record_and(self, number: int, work: str, **options: Any) -> None:
+        row = await self.record(self.live[number], put=work == "delete")
+        await getattr(self.calls.recordings, work)(row.id, **options)
 
     async def say(self, text: str) -> Any:
         return await self.calls.captions.add(
@@ -139,6 +152,15 @@ METHODS: dict[str, Work] = {
     "search of a party": lambda w: w.calls.captions.search("number 3", party=user(21)),
     "search for a beginning": lambda w: w.calls.captions.search(
         "num*", conversation_id=w.live[20].conversation_id
+    ),
+    "a recording with its file": lambda w: w.record(w.live[61]),
+    "a recording that fails": lambda w: w.record_and(62, "fail", reason="x"),
+    "a recording deleted": lambda w: w.record_and(63, "delete"),
+    "a recording by its id": lambda w: w.calls.recordings.get(w.recordings[7].id),
+    "recordings of a call": lambda w: w.calls.recordings.list(w.live[33].id),
+    "a call that ends with recordings": lambda w: w.calls.end(w.live[34].id),
+    "unfinished recordings": lambda w: w.calls._store.unfinished_recordings(
+        w.clock() + timedelta(days=1)
     ),
     "overdue": lambda w: w.calls._store.overdue(w.clock(), w.clock()),
     "due": lambda w: w.calls._store.due(w.clock(), w.clock(), w.clock()),

@@ -77,6 +77,13 @@ PLANS: dict[str, tuple[str, list[str]]] = {
     "caption": (queries.CAPTION, ["t CallTranscription_id"]),
     "captions": (queries.CAPTIONS, ["t CallTranscription_spoken", "CallSession key"]),
     "found": (queries.FOUND, ["t key"]),
+    "recordings": (queries.RECORDINGS, ["r CallRecording_id"]),
+    "recordings of a call": (queries.RECORDINGS_OF_CALL, ["r key", "CallSession key"]),
+    "recordings of calls": (queries.RECORDINGS_OF_CALLS, ["r key"]),
+    "unfinished recordings": (
+        queries.UNFINISHED_RECORDINGS,
+        ["r CallRecording_underway", *["r CallRecording_processing"] * 2],
+    ),
     "was a user there": (queries.WAS_THERE["user"], ["p CallParticipant_user"]),
     "was a guest there": (queries.WAS_THERE["guest"], ["p CallParticipant_guest"]),
     "conversations of": (queries.CONVERSATIONS_OF, ["e CallLogEntry_conversation"]),
@@ -157,7 +164,7 @@ def plan(db: sqlite3.Connection, query: str) -> list[str]:
 
 
 STRUCTURE = re.compile(
-    r"(LIST|SCALAR|CORRELATED SCALAR|LEFT-MOST) SUBQUERY|COMPOUND QUERY|MATERIALIZE|SETUP"
+    r"(LIST|SCALAR|CORRELATED SCALAR|LEFT-MOST) SUBQUERY|COMPOUND QUERY|UNION ALL|MATERIALIZE|SETUP"
     r"|CO-ROUTINE|RECURSIVE STEP|SCAN (json_each|k|w) VIRTUAL TABLE"  # w: found by their words
 )
 SEARCH = re.compile(

@@ -9,10 +9,10 @@ import click
 from rich.rule import Rule
 from rich.text import Text
 
-from callstore import Call, Calls, Caption, Event, LogEntry, Party, Stint, open_calls
+from callstore import Call, Calls, Caption, Event, LogEntry, Party, Recording, Stint, open_calls
 from callstore.cli.app import App, Storeless
 from callstore.cli.grid import Grid
-from callstore.cli.output import clock, duration, moment, quality, show, who, word
+from callstore.cli.output import bytes_of, clock, duration, moment, quality, show, who, word
 from callstore.cli.quality_views import issues
 from callstore.demo import Cast, Scene, begins_now, cast, play
 from callstore.errors import NotFound
@@ -89,6 +89,7 @@ class _Shown:
         events = await self.calls.timeline(call.id)
         analytics = await _analysis(self.calls, call.id)
         captions = await self.calls.captions.list(call.id)
+        recordings = await self.calls.recordings.list(call.id)
         self.calls_shown.append(call.id)
         self.document["calls"].append(
             {
@@ -97,6 +98,7 @@ class _Shown:
                 "call": call,
                 "analytics": analytics,
                 "captions": captions.items,
+                "recordings": recordings,
             }
         )
         if self.quiet:
@@ -111,6 +113,7 @@ class _Shown:
             self._roster(call, await self._answers(call), analytics),
             *_paragraph(self._modes(call, events)),
             *_paragraph(self._said(call, captions.items)),
+            *_paragraph(self._recorded(call, recordings)),
         )
         if analytics and analytics.quality_score is not None:
             show(*_paragraph(self._reasons(call, analytics)))
@@ -188,6 +191,19 @@ class _Shown:
                 line.append(f"  {language}: {text}", "dim")
             lines.append(line)
         return lines
+
+    def _recorded(self, call: Call, recordings: Sequence[Recording]) -> list[Text]:
+        return [
+            Text.assemble(
+                (f"{_at(call, row.started_at):>6}  ", "dim"),
+                ("rec   ", "dim"),
+                f"{duration(row.duration)} for {self.name(row.requester)}, {row.format}, "
+                f"{bytes_of(row.file_size)}, ",
+                word(row.status),
+                (f"  SHA-256 {(row.sha256 or '')[:16]}…", "dim"),
+            )
+            for row in recordings
+        ]
 
     def _reasons(self, call: Call, analytics: Analytics) -> list[Text]:
         """What made the scores: each party's worst windows, and their weakest term."""
@@ -324,4 +340,5 @@ def _farewell(path: Path | None, call_ids: Sequence[str]) -> None:
         f"  {store} calls timeline {call_ids[1]}",
         f"  {store} quality show {call_ids[3]} --plot spike.svg",
         f"  {store} captions export {call_ids[1]} --format vtt --language fr",
+        f"  {store} recordings list {call_ids[1]}",
     )

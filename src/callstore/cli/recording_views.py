@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from callstore import Recording
-from callstore.calls.model import party_of_kind
 from callstore.cli.grid import NOTHING, Grid
 from callstore.cli.output import bytes_of, duration, moment, show, who, word
 
@@ -22,6 +21,6 @@ def show_list(rows: Sequence[Recording]) -> None:
             bytes_of(row.file_size) if row.file_size else NOTHING,
             row.format,
             row.quality,
-            who(party_of_kind(row.requested_by, row.requested_by_kind)),
+            who(row.requester),
         )
     show(grid)

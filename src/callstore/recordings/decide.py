@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from callstore.calls.commands import OnCall
 from callstore.calls.lifecycle import expiry, recorded
 from callstore.calls.lifecycle.turn import Context, State, Transition, Turn, live_participant
 from callstore.calls.model import EventType
@@ -22,7 +23,7 @@ from callstore.recordings.commands import (
 from callstore.recordings.model import Recording
 
 
-def decide_start(state: State, command: StartRecording, context: Context) -> Transition:
+def _decide_start(state: State, command: StartRecording, context: Context) -> Transition:
     turn, call = Turn(state, context), state.call
     if not call.live:
         raise CallEnded(call.id)
@@ -52,14 +53,14 @@ def decide_start(state: State, command: StartRecording, context: Context) -> Tra
     return expiry.settled(turn)
 
 
-def decide_recording(state: State, command: OnRecording, context: Context) -> Transition:
+def _decide(state: State, command: OnRecording, context: Context) -> Transition:
     """The recording as it is afterwards. Of an upload that begins or is given up nobody is told: no
     version, no event."""
     turn = Turn(state, context)
     row = state.recordings.get(command.recording_id)
     if row is None:
         raise NotFound("recording", command.recording_id)
-    DECIDERS[type(command)](turn, row, command)
+    _TURNS[type(command)](turn, row, command)
     turn.made.answer = turn.made.recordings.get(row.id, row)
     return expiry.settled(turn)
 
@@ -117,7 +118,7 @@ def _tell(turn: Turn, row: Recording, after: Recording, type: EventType, **data:
         turn.set_call(expires_at=recorded.expiry(turn, ended_at))
 
 
-DECIDERS: dict[type[OnRecording], Callable[[Turn, Recording, Any], None]] = {
+_TURNS: dict[type[OnRecording], Callable[[Turn, Recording, Any], None]] = {
     StopRecording: _stop,
     FailRecording: _fail,
     BeginUpload: _begin_upload,
@@ -126,3 +127,8 @@ DECIDERS: dict[type[OnRecording], Callable[[Turn, Recording, Any], None]] = {
     BeginDelete: _begin_delete,
     FinishRemoval: _finish_removal,
 }
+DECIDERS: dict[type[OnCall], Callable[[State, Any, Context], Transition]] = {
+    StartRecording: _decide_start,
+    **dict.fromkeys(_TURNS, _decide),
+}
+"""What decides each command."""

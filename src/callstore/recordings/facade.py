@@ -181,7 +181,7 @@ class Recordings:
             content_type=content_type,
         )
         row = await self._found(asked.recording_id)
-        if row.status == "available" and asked.sha256 == row.sha256:
+        if row.status == "available" and asked.sha256 and asked.sha256 == row.sha256:
             return row
         source = Source(asked.stream, size=asked.size, sha256=asked.sha256)
         try:

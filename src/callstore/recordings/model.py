@@ -1,11 +1,12 @@
 """What is kept of a recording; its file lies in object storage."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from callstore.calls.model import Count, Label, PartyKind, Row
+from callstore.calls.model import Count, Label, Party, PartyKind, Row, party_of_kind
 from callstore.ids import Id
 
 Format = Literal["webm", "mp4", "mkv", "ogg", "wav"]
@@ -51,6 +52,15 @@ class Recording(Row, frozen=True, kw_only=True):
     expires_at: datetime | None = None
 
     @property
+    def requester(self) -> Party:
+        """Who asked for it."""
+        return party_of_kind(self.requested_by, self.requested_by_kind)
+
+    @property
     def keeps_call(self) -> bool:
         """Whether it has a file, or may get one: its call stays that long."""
         return self.status in ("recording", "processing", "available")
+
+
+def in_order_of_beginning(rows: Iterable[Recording]) -> list[Recording]:
+    return sorted(rows, key=lambda row: (row.started_at, row.id))

@@ -314,7 +314,8 @@ class Store(Protocol):
 
     async def unfinished_recordings(self, stopped_before: datetime) -> list[Recording]:
         """Whose file is being uploaded or deleted, or was when that was cut off; and those that
-        were stopped before this and have no file. Examines just those."""
+        were stopped (who has kept no time of that: made) before this and have no file. Examines
+        just those."""
 
     def examine(self) -> AsyncIterator[tuple[int, list[Finding]]]:
         """Reads everything, in batches: how many calls were looked at, what is wrong with them."""

@@ -20,7 +20,7 @@ from callstore.calls.model import (
 )
 from callstore.captions.model import Caption
 from callstore.errors import CallEnded, InvalidTransition
-from callstore.recordings.model import Recording
+from callstore.recordings.model import Recording, in_order_of_beginning
 
 BEAT_EVERY = timedelta(seconds=30)
 LATE = timedelta(minutes=5)  # after endedAt: what was under way when the call ended
@@ -174,8 +174,8 @@ class Turn:
 
     def recordings(self) -> list[Recording]:
         """All of the call, the first one first."""
-        rows = {**self.state.recordings, **self.made.recordings}.values()
-        return sorted(rows, key=lambda row: (row.started_at, row.id))
+        rows = {**self.state.recordings, **self.made.recordings}
+        return in_order_of_beginning(rows.values())
 
     def set_recording(self, row: Recording) -> None:
         self.made.recordings[row.id] = row

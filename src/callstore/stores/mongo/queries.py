@@ -233,6 +233,12 @@ def rung_out(now: datetime) -> Filter:
 UNDERWAY: Filter = {"underway": ANY["text"]}
 
 
+def without_file(since: datetime) -> Filter:
+    before = {"$lte": since}
+    ended = [{"stoppedAt": before}, {"stoppedAt": None, "createdAt": before}]
+    return {"status": "processing", "underway": None, "$or": ended}
+
+
 def few(before: datetime) -> Filter:
     return {"live": True, "mode": "sfu", "fewSince": {**ANY["time"], "$lte": before}}
 

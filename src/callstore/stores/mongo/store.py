@@ -12,7 +12,7 @@ from callstore.calls.model import Call, Event, LogEntry, Party
 from callstore.captions.model import Caption
 from callstore.errors import Conflict, StoreError
 from callstore.quality.model import Analytics, Sample
-from callstore.recordings.model import Recording
+from callstore.recordings.model import Recording, in_order_of_beginning
 from callstore.schema import tables
 from callstore.schema.model import Lease
 from callstore.stores.leases import Change
@@ -248,13 +248,11 @@ class MongoStore:
         return await self._recordings(where, hint="_id_")
 
     async def recordings_of(self, call_id: str) -> list[Recording]:
-        return await self._of_call(
-            "CallRecording", call_id, {}, sort=[("startedAt", 1), ("_id", 1)]
-        )
+        return in_order_of_beginning(await self._of_call("CallRecording", call_id, {}))
 
     async def unfinished_recordings(self, stopped_before: datetime) -> list[Recording]:
         found = await self._recordings(queries.UNDERWAY, hint="CallRecording_underway")
-        late = {"status": "processing", "stoppedAt": {"$lte": stopped_before}, "underway": None}
+        late = queries.without_file(stopped_before)
         return found + await self._recordings(late, hint="CallRecording_processing")
 
     async def _recordings(self, where: Filter, **options: Any) -> list[Recording]:

@@ -142,12 +142,16 @@ _RECORDING = columns(tables.RECORDING, "r")
 RECORDINGS = f"""
 SELECT {_RECORDING} FROM CallRecording r WHERE r.id IN (SELECT value FROM json_each(:ids))"""
 RECORDINGS_OF_CALL = f"""
-SELECT {_RECORDING} FROM CallRecording r {_IN_CALL.format("r")} ORDER BY r.startedAt, r.id"""
+SELECT {_RECORDING} FROM CallRecording r {_IN_CALL.format("r")}"""
 UNFINISHED_RECORDINGS = f"""
 SELECT {_RECORDING} FROM CallRecording r WHERE r.underway IS NOT NULL
 UNION ALL
 SELECT {_RECORDING} FROM CallRecording r
-WHERE r.status = 'processing' AND r.stoppedAt <= :before AND r.underway IS NULL"""
+WHERE r.status = 'processing' AND r.underway IS NULL AND r.stoppedAt <= :before
+UNION ALL
+SELECT {_RECORDING} FROM CallRecording r
+WHERE r.status = 'processing' AND r.underway IS NULL AND r.stoppedAt IS NULL
+  AND r.createdAt <= :before"""
 
 # The latest first, but for those of the same millisecond.
 FOUND = f"""

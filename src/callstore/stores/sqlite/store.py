@@ -13,7 +13,7 @@ from callstore.calls.model import Call, Event, LogEntry, Party
 from callstore.captions.model import Caption
 from callstore.errors import Conflict, StoreError
 from callstore.quality.model import Analytics, Sample
-from callstore.recordings.model import Recording
+from callstore.recordings.model import Recording, in_order_of_beginning
 from callstore.schema import tables
 from callstore.schema.model import Lease
 from callstore.stores.leases import Change
@@ -208,7 +208,8 @@ class SqliteStore:
         return await self._recordings(queries.RECORDINGS, ids=json.dumps(ids))
 
     async def recordings_of(self, call_id: str) -> list[Recording]:
-        return await self._recordings(queries.RECORDINGS_OF_CALL, call=call_id)
+        found = await self._recordings(queries.RECORDINGS_OF_CALL, call=call_id)
+        return in_order_of_beginning(found)
 
     async def unfinished_recordings(self, stopped_before: datetime) -> list[Recording]:
         return await self._recordings(queries.UNFINISHED_RECORDINGS, before=ms(stopped_before))
