@@ -6,7 +6,6 @@ is run once more brings what has changed since.
 
 import asyncio
 import hashlib
-import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -98,9 +97,8 @@ def _now() -> datetime:
 @asynccontextmanager
 async def _alone(source: Store, target: Store) -> AsyncIterator[None]:
     """No other copies to the target, and it is not the source under another name."""
-    holder = secrets.token_hex(12)
     refusal = Conflict("another copy to this database is on its way, or died within a minute")
-    async with holding(target, LEASE, holder, _now, refusal=refusal):
+    async with holding(target, LEASE, _now, refusal=refusal) as holder:
         seen: list[Lease | None] = []
         await source.change_lease(LEASE, seen.append)
         if seen[-1] and seen[-1].holder == holder:

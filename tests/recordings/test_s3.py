@@ -23,8 +23,8 @@ for _name in [name for name in globals() if name.startswith("Test") and name != 
 MIB = 1024 * 1024
 
 
-@pytest.fixture
-def files_url(bucket: Bucket) -> str:  # type: ignore[no-redef] # the contract's is a folder
+@pytest.fixture  # type: ignore[no-redef] # the contract's is a folder
+def files_url(bucket: Bucket) -> str:
     return bucket.url
 
 

@@ -303,11 +303,11 @@ async def test_a_lease_that_another_has_taken_stops_what_was_done_under_it(
         taken = errors.Busy("taken")
 
         async def two() -> None:
-            async with holding.holding(store, "job", "two", clock, refusal=taken):
+            async with holding.holding(store, "job", clock, refusal=taken):
                 pass
 
         async def one() -> None:
-            async with holding.holding(store, "job", "one", clock, refusal=taken):
+            async with holding.holding(store, "job", clock, refusal=taken):
                 with pytest.raises(errors.Busy, match="taken"):
                     await two()
                 await asyncio.sleep(0.2)  # renewed meanwhile

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from callstore.calls.commands import OnCall
+from callstore.calls.commands import Command
 from callstore.calls.lifecycle import expiry, recorded
 from callstore.calls.lifecycle.turn import Context, State, Transition, Turn, live_participant
 from callstore.calls.model import EventType
@@ -127,7 +127,7 @@ _TURNS: dict[type[OnRecording], Callable[[Turn, Recording, Any], None]] = {
     BeginDelete: _begin_delete,
     FinishRemoval: _finish_removal,
 }
-DECIDERS: dict[type[OnCall], Callable[[State, Any, Context], Transition]] = {
+DECIDERS: dict[type[Command], Callable[[State, Any, Context], Transition]] = {
     StartRecording: _decide_start,
     **dict.fromkeys(_TURNS, _decide),
 }

@@ -322,13 +322,11 @@ class Recordings:
 
     def _alone(
         self, row: Recording, now: datetime | None = None
-    ) -> AbstractAsyncContextManager[None]:
+    ) -> AbstractAsyncContextManager[str]:
         """Nobody else touches its file meanwhile."""
         clock = self._clock if now is None else lambda: now
         refusal = Conflict(f"a file of recording {row.id} is being uploaded")
-        return holding(
-            self._store, f"upload:{row.id}", secrets.token_hex(8), clock, refusal=refusal
-        )
+        return holding(self._store, f"upload:{row.id}", clock, refusal=refusal)
 
     async def _do(self, command: type[OnRecording], row: Recording, **given: Any) -> Recording:
         asked = command(call_id=row.call_session_id, recording_id=row.id, **given)

@@ -3,7 +3,6 @@ time."""
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -12,6 +11,7 @@ from callstore.calls.lifecycle.expiry import P2P_AFTER
 from callstore.calls.model import Event, Row
 from callstore.errors import Busy, CallstoreError, NotFound, StoreUnavailable
 from callstore.stores.group import MOST, Group
+from callstore.stores.holders import new_holder
 from callstore.stores.leases import SWEEP, release, take
 from callstore.stores.protocol import Store
 
@@ -50,7 +50,7 @@ class Sweep:
         self._group = group
         self._analyse = analyse
         self._finish = finish
-        self._holder = secrets.token_hex(8)
+        self._holder = new_holder()
         self._clock = clock
         self._liveness = liveness
         self._pinned: datetime | None = None

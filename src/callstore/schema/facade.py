@@ -172,7 +172,7 @@ class Schema:
             await self._structure.create(self._shape(asked.to), steps)
         elif status.version < asked.to or await migration.short_of(self._shape(asked.to)):
             # Not where nothing is left to do: several processes may make a new database at once.
-            async with migration.alone(self._new_id()):
+            async with migration.alone():
                 done = (await self.status()).version  # another may have migrated until just now
                 for step in self._history.steps[done : asked.to]:
                     await migration.up(step)
@@ -187,7 +187,7 @@ class Schema:
         adoption = self._adoption(progress)
         report = await adoption.survey()
         choices.check(report)
-        async with migration.alone(self._new_id()):
+        async with migration.alone():
             if not (await self.status()).foreign:  # another took it over until just now
                 return await self._told(migration)
             await adoption.run(choices)
@@ -213,7 +213,7 @@ class Schema:
             raise Invalid.field("/to", f"must be at most {status.version}, where it is")
         migration = self._migration(progress)
         if asked.to < status.version:
-            async with migration.alone(self._new_id()):
+            async with migration.alone():
                 left = (await self.status()).version  # another may have migrated until just now
                 steps = self._history.steps[asked.to : left][::-1]
                 await self._check_lossless(migration, steps, yes=asked.yes)

@@ -128,10 +128,10 @@ class Migration:
         ]
         return [*(f"{name} ({count} rows)" for name, count in rows.items() if count), *fields]
 
-    def alone(self, holder: str) -> AbstractAsyncContextManager[None]:
+    def alone(self) -> AbstractAsyncContextManager[str]:
         """While it lasts no other migrates this database: Busy for them."""
         refusal = Busy("another migrates this database; where it died, its lease ends in a minute")
-        return holding(self._store, LEASE, holder, self._clock, refusal=refusal)
+        return holding(self._store, LEASE, self._clock, refusal=refusal)
 
 
 _PARTS: dict[str, Any] = {"field": "fields", "index": "indexes"}

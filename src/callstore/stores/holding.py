@@ -7,6 +7,7 @@ from datetime import datetime
 
 from callstore.errors import Busy, CallstoreError, StoreError
 from callstore.stores import leases
+from callstore.stores.holders import new_holder
 from callstore.stores.protocol import Store
 
 _RENEW_EVERY = leases.LEASE_FOR.total_seconds() / 3
@@ -14,10 +15,11 @@ _RENEW_EVERY = leases.LEASE_FOR.total_seconds() / 3
 
 @asynccontextmanager
 async def holding(
-    store: Store, id: str, holder: str, clock: Callable[[], datetime], *, refusal: CallstoreError
-) -> AsyncIterator[None]:
-    """`refusal` where another holds the lease. Work whose lease another has taken, because it could
-    not be renewed in time, is stopped: Busy."""
+    store: Store, id: str, clock: Callable[[], datetime], *, refusal: CallstoreError
+) -> AsyncIterator[str]:
+    """`refusal` where another holds the lease, be it in this process; gives the holder's name. Work
+    whose lease another has taken, because it could not be renewed in time, is stopped: Busy."""
+    holder = new_holder()
 
     async def renew() -> bool:
         return await store.change_lease(id, leases.renew(id, holder, clock())) is not None
@@ -28,7 +30,7 @@ async def holding(
         async with asyncio.timeout(None) as limit:
             renewing = asyncio.create_task(_keep(renew, limit))
             try:
-                yield
+                yield holder
             finally:
                 renewing.cancel()
                 with suppress(asyncio.CancelledError):

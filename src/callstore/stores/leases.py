@@ -1,9 +1,10 @@
-"""Who does a job that only one may do at a time, and since when the sweep watches. Pure."""
+"""Who does a job that only one may do at a time, and since when the sweep watches."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from callstore.schema.model import Lease
+from callstore.stores.holders import is_gone
 
 SWEEP = "sweep"
 LEASE_FOR = timedelta(seconds=60)
@@ -16,13 +17,14 @@ nothing is not kept."""
 
 
 def take(id: str, holder: str, now: datetime) -> Change:
-    """Taken or renewed; not while another holds it. Whom nobody relieved in time starts to watch
-    anew."""
+    """Taken or renewed; not while another holds it who may still be there. Whom nobody relieved in
+    time starts to watch anew."""
 
     def change(old: Lease | None) -> Lease | None:
         if old and old.last_run_at and old.last_run_at > now + AHEAD:
             old = None  # by a clock that was wrong: it must not stop sweeps until then
-        if old and old.holder not in (None, holder) and old.until and old.until > now:
+        others = old and old.holder and old.holder != holder and old.until and old.until > now
+        if old and old.holder and others and not is_gone(old.holder):
             return None
         return Lease(
             id=id,
