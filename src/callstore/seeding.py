@@ -353,17 +353,12 @@ class _Life:
         for id, row in [*self.state.recordings.items()]:
             assert row.stopped_at is not None
             if row.stopped_at + RECORDING_KEPT + timedelta(days=1) < until:
-                path, size = path_of(row, id[-8:]), 60_000 * (row.duration + 1)
+                path = path_of(row, id[-8:])
                 self._on(id, timedelta(minutes=1), BeginUpload, path=path)
-                self._on(
-                    id,
-                    timedelta(minutes=2),
-                    FinishUpload,
-                    path=path,
-                    size=size,
-                    sha256=sha256(path.encode()).hexdigest(),
-                    content_type=CONTENT_TYPES[row.format],
-                )
+                file: dict[str, Any] = {"path": path, "size": 60_000 * (row.duration + 1)}
+                file["sha256"] = sha256(path.encode()).hexdigest()
+                file["content_type"] = CONTENT_TYPES[row.format]
+                self._on(id, timedelta(minutes=2), FinishUpload, **file)
                 self._on(id, RECORDING_KEPT, BeginDelete)
                 self._on(id, timedelta(), FinishRemoval)
             else:

@@ -42,8 +42,7 @@ from callstore.validation import check, cursor_text, cut
 class Calls:
     """The calls of one store. Made by `open_calls`; safe to use from many tasks of one loop.
     Every method raises `Invalid` for malformed arguments, and StoreUnavailable or Busy when the
-    store cannot do it. Commands are durable when they return, and all or nothing.
-    """
+    store cannot do it. Commands are durable when they return, and all or nothing."""
 
     def __init__(
         self,

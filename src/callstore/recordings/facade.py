@@ -192,13 +192,13 @@ class Recordings:
             raise broken.cause from None
 
     async def _upload(self, row: Recording, source: Source, content_type: str | None) -> Recording:
-        path = path_of(row, secrets.token_hex(4))
+        files, path = self._files, path_of(row, secrets.token_hex(4))
         states.uploading(row, path, self._clock())  # refused before anything is read
         await source.begin()
         kind = content_type or CONTENT_TYPES[row.format]
         await self._do(BeginUpload, row, path=path)
         try:
-            await self._files.put(path, source, kind)
+            await files.put(path, source, kind)
             return await self._do(
                 FinishUpload,
                 row,

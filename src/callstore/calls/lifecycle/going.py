@@ -113,9 +113,7 @@ def end(turn: Turn, reason: EndReason, *, by: Party | None, at: datetime | None 
         if row.live:
             seen = turn.now if row.party == by else turn.sign_of_life(row)
             close(turn, row, "ended", seen=seen, at=ended_at)
-    for running in turn.recordings():
-        if running.status == "recording":
-            recorded.stop(turn, running, ended_at)
+    recorded.stop_running(turn, ended_at)
     started = turn.call.started_at
     duration = int((ended_at - started) / timedelta(seconds=1)) if started else 0
     turn.set_call(
@@ -130,9 +128,8 @@ def end(turn: Turn, reason: EndReason, *, by: Party | None, at: datetime | None 
         few_since=None,
         expires_at=recorded.expiry(turn, ended_at),
     )
-    turn.event(
-        "call.ended", actor=by, at=ended_at, data={"reason": reason, "status": turn.call.status}
-    )
+    told = {"reason": reason, "status": turn.call.status}
+    turn.event("call.ended", actor=by, at=ended_at, data=told)
     rows = {}
     for row in turn.participants():
         rows[row.user_id, row.anonymous_user_id] = row

@@ -12,6 +12,12 @@ def stop(turn: Turn, row: Recording, at: datetime) -> None:
     turn.set_recording(states.stopped(row, at))
 
 
+def stop_running(turn: Turn, at: datetime) -> None:
+    for row in turn.recordings():
+        if row.status == "recording":
+            stop(turn, row, at)
+
+
 def expiry(turn: Turn, ended_at: datetime) -> datetime | None:
     """When the ended call goes; None: not while a recording of it has a file, or may get one."""
     kept = any(row.keeps_call for row in turn.recordings())
