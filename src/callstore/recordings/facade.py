@@ -3,9 +3,10 @@
 import builtins
 import logging
 import secrets
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -37,6 +38,7 @@ from callstore.recordings.files import Files
 from callstore.recordings.links import link, linked
 from callstore.recordings.model import CONTENT_TYPES, Definition, Format, Recording
 from callstore.recordings.paths import path_of
+from callstore.recordings.reading import Bytes, Reading
 from callstore.recordings.source import Broken, Source
 from callstore.settings import Settings
 from callstore.stores.group import Group
@@ -231,12 +233,12 @@ class Recordings:
             row = await self._do(FinishRemoval, row)
         return row
 
-    def open(self, recording_id: str, *, start: int = 0, end: int | None = None) -> "Reading":
+    def open(self, recording_id: str, *, start: int = 0, end: int | None = None) -> Reading:
         """The file's bytes from `start` up to, and without, `end` (None: all that follow), some at
         a time. May be awaited first: what is wrong is raised then, else at the first bytes."""
-        return Reading(self._read, recording_id, start, end)
+        return Reading(partial(self._read, recording_id, start, end))
 
-    async def _read(self, recording_id: str, start: int, end: int | None) -> AsyncIterator[bytes]:
+    async def _read(self, recording_id: str, start: int, end: int | None) -> Bytes:
         asked = check(_Opened, recording_id=recording_id, start=start, end=end)
         row = await self._with_file(asked.recording_id)
         end = row.file_size if asked.end is None else asked.end
@@ -347,29 +349,3 @@ class Recordings:
             state = "being deleted" if row.underway == "delete" else row.status
             raise InvalidTransition(f"the recording is {state}: it has no file to give")
         return row
-
-
-class Reading:
-    """The bytes of a file, once: `async for` gives them. Awaiting it first gives itself."""
-
-    def __init__(self, read: Callable[[str, int, int | None], Any], *asked: Any) -> None:
-        self._read = read
-        self._asked = asked
-        self._bytes: AsyncIterator[bytes] | None = None
-
-    def __await__(self) -> Generator[Any, None, "Reading"]:
-        return self._begun().__await__()
-
-    async def _begun(self) -> "Reading":
-        if self._bytes is None:
-            self._bytes = await self._read(*self._asked)
-        return self
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._bytes is None:
-            await self._begun()
-        assert self._bytes is not None
-        return await anext(self._bytes)

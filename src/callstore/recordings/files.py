@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from callstore.errors import Invalid, NotFound, StoreError, StoreUnavailable
 from callstore.recordings import folder
+from callstore.recordings.reading import Bytes
 from callstore.recordings.source import Source
 
 PART = 8 * 1024 * 1024  # bytes of a part of an upload: S3 takes 10,000 of them
@@ -108,19 +109,30 @@ class Files:
             if self.root is not None:
                 await asyncio.to_thread(folder.settle, self.root, path)
 
-    async def read(self, path: str, start: int, end: int) -> AsyncIterator[bytes]:
+    async def read(self, path: str, start: int, end: int) -> Bytes:
         """The bytes from `start` up to `end`, of a file that has as many. NotFound without one."""
-        import obstore
-
         with self._translated(path, "read"):
-            await self._inside(path)
-            got = await obstore.get_async(self._store, path, options={"range": (start, end)})
             came = 0
-            async for chunk in got.stream(min_chunk_size=_CHUNK):
-                came += len(chunk)
-                yield bytes(chunk)
+            async with aclosing(self._chunks(path, start, end)) as chunks:
+                async for chunk in chunks:
+                    came += len(chunk)
+                    yield chunk
         if came != end - start:
             raise StoreError(f"{path} has ended after {came} bytes of {end - start}")
+
+    async def _chunks(self, path: str, start: int, end: int) -> Bytes:
+        import obstore
+
+        if self.root is not None:
+            # The driver reads a folder 8 KiB at a time: four times as slow.
+            with await asyncio.to_thread(folder.opened, self.root, path, start) as file:
+                while chunk := await asyncio.to_thread(file.read, min(_CHUNK, end - start)):
+                    yield chunk
+                    start += len(chunk)
+            return
+        got = await obstore.get_async(self._store, path, options={"range": (start, end)})
+        async for some in got.stream(min_chunk_size=_CHUNK):
+            yield bytes(some)
 
     async def size(self, path: str) -> int | None:
         """In bytes; None: there is no such file."""

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from callstore.errors import NotFound
 
@@ -40,6 +41,13 @@ def settle(root: Path, path: str) -> None:
         _sync(folder)
         if folder == root:
             break
+
+
+def opened(root: Path, path: str, start: int) -> BinaryIO:
+    """The file, to be read from there."""
+    file = place(root, path).open("rb")
+    file.seek(start)
+    return file
 
 
 def remove(root: Path, path: str) -> None:

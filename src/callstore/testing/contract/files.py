@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -55,6 +56,13 @@ class TestFiles:
         size = len(SOUND)
         for start, end in ((0, 1), (5, 300), (size - 1, size), (17, None), (0, size)):
             assert await content(calls, row.id, start=start, end=end) == SOUND[start:end]
+
+    async def test_reading_may_stop_before_the_end(self, calls: Calls) -> None:
+        row = await available(calls, *[SOUND] * 300)
+        async with aclosing(calls.recordings.open(row.id)) as reading:
+            assert (await anext(reading))[:256] == SOUND[:256]
+        assert [chunk async for chunk in reading] == []
+        await calls.recordings.open(row.id).aclose()
 
     @pytest.mark.parametrize(
         ("start", "end", "wrong"),
