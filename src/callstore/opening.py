@@ -13,16 +13,22 @@ from callstore.calls.describe import Describe
 from callstore.calls.facade import Calls
 from callstore.captions.commands import AddCaptions, DeleteCaption, TranslateCaption
 from callstore.captions.decide import decide_add, decide_delete, decide_translate
+from callstore.captions.facade import Captions
 from callstore.errors import Invalid, NotFound, SchemaMismatch
 from callstore.ids import id_maker
+from callstore.quality.facade import Quality
 from callstore.quality.live import Report, decide_report
 from callstore.recordings import decide as recording
+from callstore.recordings.facade import Recordings
 from callstore.recordings.files import Files
+from callstore.recordings.uploads import Uploads
+from callstore.retention.doctor import Doctor
+from callstore.retention.sweep import Sweep
 from callstore.schema.facade import Schema
 from callstore.settings import Settings, load_settings
 from callstore.stores.group import Group, Rules
 from callstore.stores.protocol import Store
-from callstore.validation import time
+from callstore.validation import cut, time
 
 DEFAULT_STORE = "sqlite:///callstore.db"
 
@@ -73,9 +79,36 @@ async def open_calls(
         )
         group = Group(opened, rules, deadline=chosen.command_deadline)
         try:
-            yield Calls(opened, group, files, now, ids, settings=chosen, describe=describe)
+            yield _calls(opened, group, files, now, ids, chosen, describe)
         finally:
             await group.drain()
+
+
+def _calls(
+    store: Store,
+    group: Group,
+    files: Files | None,
+    clock: Callable[[], datetime],
+    new_id: Callable[[], str],
+    settings: Settings,
+    describe: Describe | None,
+) -> Calls:
+    of: dict[str, Any] = {"clock": lambda: cut(clock()), "settings": settings}
+    timed: dict[str, Any] = {"clock": of["clock"], "liveness": settings.liveness}
+    quality = Quality(store, group, new_id=new_id, **of)
+    uploads = Uploads(store, group, files, of["clock"])
+    return Calls(
+        store,
+        group,
+        describe=describe,
+        captions=Captions(store, group),
+        quality=quality,
+        recordings=Recordings(store, group, uploads, **of),
+        schema=Schema(store, new_id=new_id, **of),
+        sweep=Sweep(store, group, quality.analyse, uploads.finish, **timed),
+        doctor=Doctor(store, group, uploads, **timed),
+        **of,
+    )
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from callstore.recordings.commands import (
     BeginDelete,
     BeginUpload,
     FailRecording,
-    FinishRemoval,
+    FinishDelete,
     FinishUpload,
     OnRecording,
     StartRecording,
@@ -34,6 +34,7 @@ from callstore.times import cut
 
 SPAN = timedelta(days=80)  # inside the 90 that an ended call is kept
 CAPTIONED = timedelta(days=25)  # inside the 30 that captions are kept
+RECORDED_BEFORE = timedelta(days=2)  # so that what becomes of a recording is past
 RECORDING_KEPT = timedelta(days=30)
 _SAID = (
     {
@@ -189,7 +190,7 @@ def _lives(
         begins += rng.random() * (slot - room)
         captioned = begins > until - CAPTIONED
         life = _Life(rng, conversation, begins, room, settings, captioned=captioned)
-        life.live()
+        life.live(recorded=begins < until - RECORDED_BEFORE)
         life.store_recordings(until)
         yield life.state, life.events
 
@@ -242,12 +243,13 @@ class _Life:
             call_id=None,
         )
         _, made = lifecycle.start(command, same=None, live=None, context=self._context)
-        state = State(call=made.call, everyone=True)
+        state = State(call=made.call, everyone=True, recorded=True)
         state.apply(made)
         self.events += made.events
         return state
 
-    def live(self) -> None:
+    def live(self, *, recorded: bool) -> None:
+        self._recorded = recorded and self._rng.random() < 0.05
         self._after(0.5, 2)
         self._do(commands.Ring)
         fate = self._rng.random()
@@ -307,7 +309,7 @@ class _Life:
         if len(coming) > 1 and self._keep_captions is not None:
             self._speak([self._initiator, *coming], talk * 0.2)
         self._after(talk * 0.2, talk * 0.4)
-        if self._rng.random() < 0.05:
+        if self._recorded:
             party = self._rng.choice([self._initiator, *coming])
             self._do(StartRecording, party=party, format="webm", quality="hd")
         if self._rng.random() < 0.3:
@@ -348,21 +350,23 @@ class _Life:
             self.state.captions[caption.key] = replace(caption, expires_at=expires)
 
     def store_recordings(self, until: datetime) -> None:
-        """What became of the call's recordings. No file is made: there was one, which is deleted by
-        now, or it got lost."""
+        """What became of the call's recordings. No file is made: most had one that was deleted,
+        after its time or by somebody's wish before; some got none."""
         for id, row in [*self.state.recordings.items()]:
             assert row.stopped_at is not None
-            if row.stopped_at + RECORDING_KEPT + timedelta(days=1) < until:
-                path = path_of(row, id[-8:])
-                self._on(id, timedelta(minutes=1), BeginUpload, path=path)
-                file: dict[str, Any] = {"path": path, "size": 60_000 * (row.duration + 1)}
-                file["sha256"] = sha256(path.encode()).hexdigest()
-                file["content_type"] = CONTENT_TYPES[row.format]
-                self._on(id, timedelta(minutes=2), FinishUpload, **file)
-                self._on(id, RECORDING_KEPT, BeginDelete)
-                self._on(id, timedelta(), FinishRemoval)
-            else:
+            if self._rng.random() < 0.1:
                 self._on(id, timedelta(minutes=5), FailRecording, reason="the recorder has died")
+                continue
+            path = path_of(row, id[-8:])
+            self._on(id, timedelta(minutes=1), BeginUpload, path=path)
+            file: dict[str, Any] = {"path": path, "size": 60_000 * (row.duration + 1)}
+            file["sha256"] = sha256(path.encode()).hexdigest()
+            file["content_type"] = CONTENT_TYPES[row.format]
+            self._on(id, timedelta(minutes=2), FinishUpload, **file)
+            wished = timedelta(hours=self._rng.uniform(1, 40))
+            over = row.stopped_at + RECORDING_KEPT < until - timedelta(days=1)
+            self._on(id, RECORDING_KEPT if over else wished, BeginDelete)
+            self._on(id, timedelta(seconds=1), FinishDelete, path=path)
 
     def _on(self, id: str, later: timedelta, kind: type[OnRecording], **arguments: Any) -> None:
         self._now += later

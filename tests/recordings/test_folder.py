@@ -14,7 +14,7 @@ from callstore import Calls, errors, open_calls
 from callstore.recordings import folder
 from callstore.recordings.files import Files
 from callstore.testing.contract import calls, clock, files_url, new_id, opening, store_url
-from callstore.testing.contract.files import content
+from callstore.testing.contract.files import content, storage
 from callstore.testing.contract.recordings import SOUND, available, stopped, stream
 from callstore.testing.contract.world import NOBODY_KNOWS, answered, outcome_of
 
@@ -68,7 +68,7 @@ async def test_a_row_that_another_wrote_leads_nowhere_else(
         assert isinstance(
             await outcome_of(content(calls, row.id, start=start)), errors.CallstoreError
         )
-    await outcome_of(calls.recordings.delete(row.id))
+    assert (await calls.recordings.delete(row.id)).status == "deleted"  # nothing of it was here
     assert (root.parent / "secret").read_bytes() == b"not yours"
     await calls._store.put_rows("CallRecording", [row])
     await calls.recordings.delete(row.id)
@@ -114,9 +114,9 @@ def in_it(root: Path) -> list[str]:
 
 
 def folder_of(calls: Calls) -> Path:
-    assert calls.recordings.files is not None
-    assert calls.recordings.files.root is not None
-    return calls.recordings.files.root
+    root = storage(calls).root
+    assert root is not None
+    return root
 
 
 async def test_files_of_a_call_come_and_go_at_once(calls: Calls) -> None:
@@ -198,7 +198,7 @@ async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     where = (tmp_path / "file" / "calls").as_uri()
     async with open_calls("memory:", recordings=where) as calls:
         row = await stopped(calls)
-        with pytest.raises(errors.StoreUnavailable, match="Not a directory"):
+        with pytest.raises(errors.StoreUnavailable, match="cannot be written"):
             await calls.recordings.put(row.id, stream(SOUND))
         assert (await calls.sweep()).failed == 0
 
@@ -211,3 +211,19 @@ async def test_it_is_made_when_it_is_first_written_to(tmp_path: Path) -> None:
         assert not (tmp_path / "recordings").exists()
         await calls.recordings.put(row.id, stream(SOUND))
         assert in_it(tmp_path / "recordings") == [row.call_session_id]
+
+
+async def test_two_databases_may_share_it(tmp_path: Path) -> None:
+    """A doctor of one leaves the files of the other."""
+    rows = []
+    for name in ("staging", "production"):
+        async with open_calls(f"sqlite:///{tmp_path}/{name}.db") as calls:
+            call = await answered(calls)
+            rows.append([await available(calls, call=call) for _ in range(3)])
+    for name in ("staging", "production"):
+        async with open_calls(f"sqlite:///{tmp_path}/{name}.db") as calls:
+            report = await calls.doctor(fix=True)
+            assert [each.problem for each in report.findings] == ["file_without_row"] * 3
+            assert report.fixed == 0
+    for row in (*rows[0], *rows[1]):
+        assert (tmp_path / "recordings" / row.file_path).read_bytes() == SOUND

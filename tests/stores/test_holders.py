@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from callstore import open_calls
 from callstore.schema.model import Lease
+from callstore.stores import holders
 from callstore.stores.holders import is_gone, new_holder
 from callstore.stores.leases import LEASE_FOR, take
 from callstore.testing import FakeClock
@@ -51,6 +53,34 @@ def test_another_of_the_same_id_is_not_the_same(linux: None) -> None:
     assert not is_gone(" ".join(["", pid, "", token]))
 
 
+@pytest.fixture
+def other_proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A /proc that tells of this process only, as one that hides those of others does."""
+    own = tmp_path / str(os.getpid())
+    (own / "ns").mkdir(parents=True)
+    (own / "ns" / "pid").touch()
+    (own / "stat").write_text(f"{os.getpid()} (x) S " + " ".join(map(str, range(40))))
+    (tmp_path / "self").symlink_to(own.name)
+    (tmp_path / "sys/kernel/random").mkdir(parents=True)
+    (tmp_path / "sys/kernel/random/boot_id").write_text("a-boot")
+    monkeypatch.setattr(holders, "_PROC", tmp_path)
+    return tmp_path
+
+
+def test_who_is_hidden_is_not_taken_for_dead(other_proc: Path) -> None:
+    machine, _, started, token = new_holder().split(" ")
+    assert not is_gone(f"{machine} {os.getppid()} {started} {token}")
+    assert is_gone(f"{machine} {2**22 + 1} {started} {token}")  # past what a kernel gives
+
+
+def test_where_proc_is_of_another_namespace_nobody_can_tell(other_proc: Path) -> None:
+    (other_proc / "self").unlink()
+    (other_proc / "self").symlink_to("1")
+    machine, *_ = new_holder().split(" ")
+    assert machine == ""
+    assert not is_gone(new_holder())
+
+
 @pytest.mark.parametrize("holder", ["", "other", "a b c d", "0f" * 8])
 def test_of_a_name_that_says_nothing_nobody_can_tell(holder: str) -> None:
     assert not is_gone(holder)
@@ -70,5 +100,5 @@ async def test_what_a_dead_process_held_is_free_at_once(linux: None) -> None:
                 last_run_at=clock(),
             )
             await calls._store.change_lease("x", partial(give, held))
-            found = await calls._store.change_lease("x", take("x", "me", clock()))
+            found = await calls._store.change_lease("x", take("x", "me", clock(), is_gone))
             assert (found is not None) == taken

@@ -14,6 +14,7 @@ from tests.stores import database
 from callstore import Call, Calls, errors, open_calls
 from callstore.testing.contract.quality import report_at
 from callstore.testing.contract.races import at_once, kinds
+from callstore.testing.contract.recordings import SOUND, stream
 from callstore.testing.contract.world import ANN, BOB, ROOM, check_sound, told
 from callstore.testing.data import conversation, user
 
@@ -23,7 +24,7 @@ Failing = Callable[..., Any]
 
 @pytest.fixture
 async def calls(new_mongo: str) -> AsyncIterator[Calls]:
-    async with open_calls(new_mongo) as opened:
+    async with open_calls(new_mongo, recordings="memory:") as opened:
         yield opened
         await check_sound(opened)
 
@@ -91,6 +92,28 @@ async def test_reports_whose_commit_is_not_told_of_are_kept_once(
     with failing("commitTransaction", 2, **DONE_BUT_NOT_SAID):
         await calls.quality.report(call.id, ANN, report_at(datetime.now(UTC), 100))
     assert len(await calls._store.samples(call.id)) == 1
+
+
+@pytest.mark.parametrize("how", [DONE_BUT_NOT_SAID, CUT_OFF], ids=["done", "cut off"])
+async def test_recordings_whose_commits_are_not_told_of_come_and_go_once(
+    calls: Calls, failing: Failing, how: Document
+) -> None:
+    """An upload that begins or is given up, and a deletion that begins, write no event."""
+    call = await calls.start(ROOM, ANN)
+    rows = []
+    for _ in range(3):
+        with failing("commitTransaction", 1, **how):
+            row = await calls.recordings.start(call.id, ANN)
+            rows.append(await calls.recordings.stop(row.id))
+    with failing("commitTransaction", 4, **how):
+        done = await at_once(calls.recordings.put(row.id, stream(SOUND)) for row in rows)
+    assert kinds(done) == {"Recording": 3}
+    with failing("commitTransaction", 3, **how):
+        gone = await at_once(calls.recordings.delete(row.id) for row in rows)
+    assert {row.status for row in gone} == {"deleted"}
+    types = await told(calls, call.id)
+    for step in ("started", "stopped", "available", "deleted"):
+        assert types.count(f"recording.{step}") == 3
 
 
 @pytest.mark.parametrize(

@@ -28,15 +28,14 @@ from callstore.captions.facade import Captions
 from callstore.errors import NotFound
 from callstore.quality.facade import Quality
 from callstore.recordings.facade import Recordings
-from callstore.recordings.files import Files
-from callstore.retention.doctor import DoctorReport, examine
+from callstore.retention.doctor import Doctor, DoctorReport
 from callstore.retention.sweep import Sweep, SweepReport
 from callstore.schema.facade import Schema
 from callstore.seeding import SeedReport, seed_store
 from callstore.settings import Settings
 from callstore.stores.group import Group
 from callstore.stores.protocol import HistoryQuery, LogQuery, Store
-from callstore.validation import check, cursor_text, cut
+from callstore.validation import check, cursor_text
 
 
 class Calls:
@@ -48,24 +47,28 @@ class Calls:
         self,
         store: Store,
         group: Group,
-        files: Files | None,
-        clock: Callable[[], datetime],
-        new_id: Callable[[], str],
         *,
+        clock: Callable[[], datetime],
         settings: Settings,
         describe: Describe | None,
+        captions: Captions,
+        quality: Quality,
+        recordings: Recordings,
+        schema: Schema,
+        sweep: Sweep,
+        doctor: Doctor,
     ) -> None:
         self._store = store
         self._group = group
-        self._clock = clock
+        self._now = clock
         self._settings = settings
         self._describe = describe
-        self.captions = Captions(store, group)
-        self.quality = Quality(store, group, clock=clock, new_id=new_id, settings=settings)
-        self.schema = Schema(store, clock=clock, new_id=new_id, settings=settings)
-        self.recordings = Recordings(store, group, files, clock=self._now, settings=settings)
-        works = self.quality.analyse, self.recordings.finish
-        self._sweep = Sweep(store, group, *works, clock=self._now, liveness=settings.liveness)
+        self.captions = captions
+        self.quality = quality
+        self.recordings = recordings
+        self.schema = schema
+        self._sweep = sweep
+        self._doctor = doctor
 
     # -- a call's life
 
@@ -364,8 +367,7 @@ class Calls:
     ) -> DoctorReport:
         """Looks at every row for what other writers or a crash may have left; `fix` mends what can
         be. `progress` is told how many calls were looked at since it was last told."""
-        works = self._store, self._group, self.recordings, self._now(), self._settings.liveness
-        return await examine(*works, fix, progress)
+        return await self._doctor.examine(fix=fix, progress=progress)
 
     async def seed(
         self,
@@ -395,6 +397,3 @@ class Calls:
         if call is None:
             raise NotFound("call", call_id)
         return call
-
-    def _now(self) -> datetime:
-        return cut(self._clock())

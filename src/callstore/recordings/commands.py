@@ -1,15 +1,9 @@
 """What is done to recordings, as data."""
 
-from typing import Annotated
-
-from msgspec import Meta
-
 from callstore.calls.commands import ByParty, OnCall
 from callstore.calls.model import Count, Label
 from callstore.ids import Id
-from callstore.recordings.model import Definition, Format, Path
-
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+from callstore.recordings.model import Definition, Format, Path, Sha256
 
 
 class StartRecording(ByParty, frozen=True, kw_only=True):
@@ -54,7 +48,7 @@ class FinishUpload(OnRecording, frozen=True, kw_only=True):
     content_type: Label
 
 
-class GiveUpUpload(OnRecording, frozen=True, kw_only=True):
+class AbortUpload(OnRecording, frozen=True, kw_only=True):
     """What is at `path` will be removed; the upload can be finished no more."""
 
     path: Path
@@ -64,5 +58,7 @@ class BeginDelete(OnRecording, frozen=True, kw_only=True):
     """From now on the file may be gone."""
 
 
-class FinishRemoval(OnRecording, frozen=True, kw_only=True):
-    """Nothing is at the recording's path any more."""
+class FinishDelete(OnRecording, frozen=True, kw_only=True):
+    """Nothing is at `path` any more."""
+
+    path: Path

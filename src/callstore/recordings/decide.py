@@ -10,12 +10,12 @@ from callstore.calls.model import EventType
 from callstore.errors import CallEnded, Conflict, Forbidden, Held, NotFound
 from callstore.recordings import states
 from callstore.recordings.commands import (
+    AbortUpload,
     BeginDelete,
     BeginUpload,
     FailRecording,
-    FinishRemoval,
+    FinishDelete,
     FinishUpload,
-    GiveUpUpload,
     OnRecording,
     StartRecording,
     StopRecording,
@@ -85,8 +85,8 @@ def _finish_upload(turn: Turn, row: Recording, command: FinishUpload) -> None:
     _tell(turn, row, after, "recording.available", size=command.size)
 
 
-def _give_up_upload(turn: Turn, row: Recording, command: GiveUpUpload) -> None:
-    turn.set_recording(states.given_up(row, command.path, turn.now))
+def _abort_upload(turn: Turn, row: Recording, command: AbortUpload) -> None:
+    turn.set_recording(states.aborted(row, command.path, turn.now))
 
 
 def _begin_delete(turn: Turn, row: Recording, _: BeginDelete) -> None:
@@ -99,8 +99,8 @@ def _begin_delete(turn: Turn, row: Recording, _: BeginDelete) -> None:
     turn.set_call()  # a hold that is placed meanwhile meets it
 
 
-def _finish_removal(turn: Turn, row: Recording, _: FinishRemoval) -> None:
-    after = states.removed(row, turn.now)
+def _finish_delete(turn: Turn, row: Recording, command: FinishDelete) -> None:
+    after = states.removed(row, command.path, turn.now)
     if after.status == "deleted":
         _tell(turn, row, after, "recording.deleted")
     else:
@@ -123,9 +123,9 @@ _TURNS: dict[type[OnRecording], Callable[[Turn, Recording, Any], None]] = {
     FailRecording: _fail,
     BeginUpload: _begin_upload,
     FinishUpload: _finish_upload,
-    GiveUpUpload: _give_up_upload,
+    AbortUpload: _abort_upload,
     BeginDelete: _begin_delete,
-    FinishRemoval: _finish_removal,
+    FinishDelete: _finish_delete,
 }
 DECIDERS: dict[type[Command], Callable[[State, Any, Context], Transition]] = {
     StartRecording: _decide_start,

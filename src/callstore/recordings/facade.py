@@ -1,52 +1,29 @@
 """`calls.recordings`: begun and stopped, their files put, read and deleted."""
 
 import builtins
-import logging
-import secrets
 from collections.abc import AsyncIterable, Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from callstore.calls.arguments import OfCall
 from callstore.calls.model import Label, Party
-from callstore.errors import (
-    Conflict,
-    Invalid,
-    InvalidTransition,
-    NotFound,
-    StoreError,
-)
+from callstore.errors import Invalid, InvalidTransition, NotFound, StoreError
 from callstore.ids import Id
-from callstore.recordings import states
 from callstore.recordings.commands import (
-    BeginDelete,
-    BeginUpload,
-    FailRecording,
-    FinishRemoval,
-    FinishUpload,
-    GiveUpUpload,
-    OnRecording,
-    Sha256,
     StartRecording,
     StopRecording,
 )
-from callstore.recordings.files import Files
 from callstore.recordings.links import link, linked
-from callstore.recordings.model import CONTENT_TYPES, Definition, Format, Recording
-from callstore.recordings.paths import path_of
+from callstore.recordings.model import Definition, Format, Recording, Sha256
 from callstore.recordings.reading import Bytes, Reading
-from callstore.recordings.source import Broken, Source
+from callstore.recordings.uploads import Uploads
 from callstore.settings import Settings
 from callstore.stores.group import Group
-from callstore.stores.holding import holding
 from callstore.stores.protocol import Store
 from callstore.validation import ByteStream, check
-
-_log = logging.getLogger("callstore")
 
 _WEEK = 7 * 86_400  # seconds: what S3 signs at most
 _TOKEN = "[a-zA-Z0-9!#$&^_.+-]+"  # noqa: S105 - as RFC 6838 (4.2) has the names of media types
@@ -96,14 +73,14 @@ class Recordings:
         self,
         store: Store,
         group: Group,
-        files: Files | None,
+        uploads: Uploads,
         *,
         clock: Callable[[], datetime],
         settings: Settings,
     ) -> None:
         self._store = store
         self._group = group
-        self.files = files  # None: nobody has said where they go
+        self._uploads = uploads
         self._clock = clock
         self._settings = settings
 
@@ -133,16 +110,12 @@ class Recordings:
 
     async def stop(self, recording_id: str) -> Recording:
         """It waits for its file then; one that runs no longer is left as it is."""
-        return await self._do(StopRecording, await self._asked(recording_id))
+        return await self._uploads.do(StopRecording, await self._asked(recording_id))
 
     async def fail(self, recording_id: str, *, reason: str) -> Recording:
         """There will be no file. Not once there is one; Conflict while one is being uploaded."""
         asked = check(_Fail, recording_id=recording_id, reason=reason)
-        row = await self._found(asked.recording_id)
-        if row.underway and row.status == "processing":
-            async with self._alone(row):
-                row = await self._clear(await self._found(row.id))
-        return await self._do(FailRecording, row, reason=asked.reason)
+        return await self._uploads.fail(await self._uploads.found(asked.recording_id), asked.reason)
 
     async def get(self, recording_id: str) -> Recording:
         return await self._asked(recording_id)
@@ -182,56 +155,16 @@ class Recordings:
             sha256=sha256,
             content_type=content_type,
         )
-        row = await self._found(asked.recording_id)
-        if row.status == "available" and asked.sha256 and asked.sha256 == row.sha256:
+        row = await self._uploads.found(asked.recording_id)
+        if row.status == "available" and not row.underway and row.sha256 == (asked.sha256 or ""):
             return row
-        source = Source(asked.stream, size=asked.size, sha256=asked.sha256)
-        try:
-            async with self._alone(row):
-                row = await self._clear(await self._found(row.id))
-                return await self._upload(row, source, asked.content_type)
-        except Broken as broken:
-            raise broken.cause from None
-
-    async def _upload(self, row: Recording, source: Source, content_type: str | None) -> Recording:
-        files, path = self._files, path_of(row, secrets.token_hex(4))
-        states.uploading(row, path, self._clock())  # refused before anything is read
-        await source.begin()
-        kind = content_type or CONTENT_TYPES[row.format]
-        await self._do(BeginUpload, row, path=path)
-        try:
-            await files.put(path, source, kind)
-            return await self._do(
-                FinishUpload,
-                row,
-                path=path,
-                size=source.size,
-                sha256=source.sha256,
-                content_type=kind,
-            )
-        except BaseException:
-            await self._give_up(row, path)
-            raise
-
-    async def _give_up(self, row: Recording, path: str) -> None:
-        """Whatever hinders it now, a sweep does it."""
-        try:
-            row = await self._do(GiveUpUpload, row, path=path)
-            if row.file_path == path:
-                await self._clear(row)
-            else:
-                await self._files.remove(path)  # another has given the upload up meanwhile
-        except (StoreError, NotFound) as error:
-            _log.warning("recording %s: %s is left to a sweep", row.id, path, exc_info=error)
-
-    async def _clear(self, row: Recording) -> Recording:
-        """Finishes what was cut off: an upload that nobody goes on with, a deletion."""
-        if row.underway == "upload":
-            row = await self._do(GiveUpUpload, row, path=row.file_path)
-        if row.underway == "delete":
-            await self._files.remove(row.file_path)
-            row = await self._do(FinishRemoval, row)
-        return row
+        return await self._uploads.put(
+            row,
+            asked.stream,
+            size=asked.size,
+            sha256=asked.sha256,
+            content_type=asked.content_type,
+        )
 
     def open(self, recording_id: str, *, start: int = 0, end: int | None = None) -> Reading:
         """The file's bytes from `start` up to, and without, `end` (None: all that follow), some at
@@ -251,9 +184,9 @@ class Recordings:
             wrong.append(("/end", "must be above start"))
         if wrong:
             raise Invalid(wrong)
-        if await self._files.size(row.file_path) is None:
+        if await self._uploads.files.size(row.file_path) is None:
             raise NotFound("recording file", row.file_path)
-        return self._files.read(row.file_path, asked.start, end)
+        return self._uploads.files.read(row.file_path, asked.start, end)
 
     async def url(self, recording_id: str, *, expires: int = 300) -> str:
         """A link to the file, good for `expires` seconds, a week at most, to whoever has it. The
@@ -262,7 +195,7 @@ class Recordings:
         asked = check(_Url, recording_id=recording_id, expires=expires)
         row = await self._with_file(asked.recording_id)
         span = timedelta(seconds=asked.expires)
-        signed = await self._files.sign(row.file_path, span)
+        signed = await self._uploads.files.sign(row.file_path, span)
         if signed is not None:
             return signed
         base = self._settings.links_to.rstrip("/")
@@ -278,43 +211,10 @@ class Recordings:
     async def delete(self, recording_id: str, *, by: str | None = None) -> Recording:
         """Deletes the file; the row stays as deleted, with its call. Held while a hold is on the
         call. `by` is who does it, which nothing keeps yet."""
-        row = await self._found(check(_Delete, recording_id=recording_id, by=by).recording_id)
-        return await self._clear(await self._do(BeginDelete, row))
-
-    # -- what was cut off
-
-    async def finish(self, now: datetime) -> tuple[int, int]:
-        """How many uploads and deletions that were cut off are finished, and recordings that got no
-        file for a day failed; and how many could not be."""
-        finished = failed = 0
-        for row in await self._store.unfinished_recordings(now - states.FILE_WITHIN):
-            try:
-                finished += await self._finish(row, now)
-            except Conflict:
-                continue  # somebody uploads it
-            except (StoreError, NotFound) as error:
-                _log.error("recording %s could not be finished", row.id, exc_info=error)
-                failed += 1
-        return finished, failed
-
-    async def _finish(self, row: Recording, now: datetime) -> bool:
-        if row.underway is None:
-            await self._do(FailRecording, row, reason="no file within 24 hours")
-            return True
-        async with self._alone(row, now):
-            before = await self._found(row.id)
-            return await self._clear(before) != before
+        asked = check(_Delete, recording_id=recording_id, by=by)
+        return await self._uploads.delete(await self._uploads.found(asked.recording_id))
 
     # -- inside
-
-    @property
-    def _files(self) -> Files:
-        if self.files is None:
-            raise StoreError(
-                "nobody has said where files of recordings are: set CALLSTORE_RECORDINGS, for"
-                " example to s3://bucket/calls"
-            )
-        return self.files
 
     @property
     def _secret(self) -> str:
@@ -322,29 +222,11 @@ class Recordings:
             raise StoreError("links need a secret: set CALLSTORE_SECRET")
         return self._settings.secret
 
-    def _alone(
-        self, row: Recording, now: datetime | None = None
-    ) -> AbstractAsyncContextManager[str]:
-        """Nobody else touches its file meanwhile."""
-        clock = self._clock if now is None else lambda: now
-        refusal = Conflict(f"a file of recording {row.id} is being uploaded")
-        return holding(self._store, f"upload:{row.id}", clock, refusal=refusal)
-
-    async def _do(self, command: type[OnRecording], row: Recording, **given: Any) -> Recording:
-        asked = command(call_id=row.call_session_id, recording_id=row.id, **given)
-        after: Recording = await self._group.submit(asked)
-        return after
-
     async def _asked(self, recording_id: str) -> Recording:
-        return await self._found(check(_Of, recording_id=recording_id).recording_id)
-
-    async def _found(self, recording_id: str) -> Recording:
-        for row in await self._store.recordings([recording_id]):
-            return row
-        raise NotFound("recording", recording_id)
+        return await self._uploads.found(check(_Of, recording_id=recording_id).recording_id)
 
     async def _with_file(self, recording_id: str) -> Recording:
-        row = await self._found(recording_id)
+        row = await self._uploads.found(recording_id)
         if row.status != "available" or row.underway:
             state = "being deleted" if row.underway == "delete" else row.status
             raise InvalidTransition(f"the recording is {state}: it has no file to give")

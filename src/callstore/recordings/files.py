@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -104,7 +104,9 @@ class Files:
                 await asyncio.shield(upload)
             except asyncio.CancelledError:
                 source.stop()
-                await asyncio.gather(upload, return_exceptions=True)
+                while not upload.done():  # however often it is cancelled
+                    with suppress(asyncio.CancelledError):
+                        await asyncio.wait([upload])
                 raise
             if self.root is not None:
                 await asyncio.to_thread(folder.settle, self.root, path)
@@ -148,17 +150,21 @@ class Files:
 
     async def remove(self, path: str) -> None:
         """The file, and on a folder what an upload that was cut off has left; nothing where there
-        is none."""
-        import obstore
-
-        with self._translated(path, "removed"):
+        is none, or where a file of this path cannot be."""
+        with suppress(NotFound), self._translated(path, "removed"):
             if self.root is not None:
                 await asyncio.to_thread(folder.remove, self.root, path)
+            else:
+                await self._remove(path)
+
+    async def _remove(self, path: str) -> None:
+        import obstore
+
+        try:
+            await obstore.delete_async(self._store, path)
+        except FileNotFoundError:  # it is not there, or the bucket is not
+            async for _ in self.list():
                 return
-            try:
-                await obstore.delete_async(self._store, path)
-            except FileNotFoundError:
-                await self._need_place()  # it is not there, or the bucket is not
 
     async def sign(self, path: str, expires: timedelta) -> str | None:
         """A URL that gives the file to whoever has it; None where that cannot be made."""
@@ -186,10 +192,6 @@ class Files:
         if not self.root.is_dir():
             raise NotFound("recording file", path)
         await asyncio.to_thread(folder.place, self.root, path)
-
-    async def _need_place(self) -> None:
-        async for _ in self.list():
-            return
 
     @contextmanager
     def _translated(self, path: str, done: str) -> Iterator[None]:

@@ -14,16 +14,18 @@ _PARTIAL = re.compile(r"#\d+$")
 
 
 def make(root: Path) -> None:
-    """It and what is above it, where that is not there."""
-    if not root.is_dir():
-        root.mkdir(parents=True, exist_ok=True)
-        _sync(root.parent)
+    """It and what is above it, where that is not there, durably."""
+    if root.is_dir():
+        return
+    make(root.parent)
+    root.mkdir(exist_ok=True)
+    _sync(root.parent)
 
 
 def place(root: Path, path: str) -> Path:
     """Where `path` lies; NotFound where that would be outside, by whatever name or link."""
-    found = root / path
-    steps = path.split("/")
+    steps = path.removeprefix("/").split("/")
+    found = root.joinpath(*steps)
     if "\0" in path or {"", ".", ".."} & {*steps} or not _is_within(found, root):
         raise NotFound("recording file", path)
     return found

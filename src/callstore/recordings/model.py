@@ -21,6 +21,7 @@ CONTENT_TYPES: dict[Format, str] = {
 }
 Underway = Literal["upload", "delete"]
 Path = Annotated[str, Meta(max_length=1024)]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class Recording(Row, frozen=True, kw_only=True):
@@ -46,7 +47,7 @@ class Recording(Row, frozen=True, kw_only=True):
     deleted_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    sha256: Sha256 | None = None
     content_type: Label | None = None
     underway: Underway | None = None
     expires_at: datetime | None = None

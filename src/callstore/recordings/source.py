@@ -22,7 +22,7 @@ class Source:
         self._hash = hashlib.sha256()
         self._left = memoryview(b"")  # of the last chunk
         self._pulling: asyncio.Task[bytes | object] | None = None
-        self._stopped = False
+        self._begun = self._stopped = False
         self.size = 0
 
     @property
@@ -40,6 +40,12 @@ class Source:
         if self._pulling is not None:
             self._pulling.cancel()
 
+    async def aclose(self) -> None:
+        """What the stream holds is let go now, not when somebody collects garbage; one that nothing
+        was taken of can be put again."""
+        if self._begun and (close := getattr(self._stream, "aclose", None)) is not None:
+            await close()
+
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
@@ -56,6 +62,7 @@ class Source:
         while not self._left:
             if self._stopped:
                 raise Broken(asyncio.CancelledError())
+            self._begun = True
             self._pulling = asyncio.create_task(_next(self._stream))
             try:
                 chunk = await self._pulling

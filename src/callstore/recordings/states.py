@@ -10,6 +10,7 @@ from callstore.recordings.model import Recording, RecordingStatus
 
 FILE_WITHIN = timedelta(hours=24)
 """Of its stop: then a recording without a file has failed."""
+NO_FILE = "no file within 24 hours"
 
 
 def stopped(row: Recording, now: datetime) -> Recording:
@@ -35,6 +36,8 @@ def _stopped(row: Recording, now: datetime, status: Literal["processing", "faile
 
 def uploading(row: Recording, path: str, now: datetime) -> Recording:
     """Before anything is written to `path`, so that a crash leaves nothing that no row knows of."""
+    if (row.underway, row.file_path) == ("upload", path):
+        return row
     _need(row, "processing", "get a file")
     if row.underway:
         raise Conflict("a file of the recording is being uploaded")
@@ -44,8 +47,10 @@ def uploading(row: Recording, path: str, now: datetime) -> Recording:
 def uploaded(
     row: Recording, path: str, size: int, sha256: str, content_type: str, now: datetime
 ) -> Recording:
+    if (row.status, row.file_path, row.sha256) == ("available", path, sha256):
+        return row
     if (row.underway, row.file_path) != ("upload", path):
-        raise Conflict("the upload took so long to answer that it was given up")
+        raise Conflict("the upload stood still for so long that it was given up")
     return replace(
         row,
         status="available",
@@ -57,7 +62,7 @@ def uploaded(
     )
 
 
-def given_up(row: Recording, path: str, now: datetime) -> Recording:
+def aborted(row: Recording, path: str, now: datetime) -> Recording:
     """Before what an upload has left at `path` is removed, so that it is not finished meanwhile."""
     if (row.underway, row.file_path) != ("upload", path):
         return row
@@ -72,9 +77,9 @@ def deleting(row: Recording, now: datetime) -> Recording:
     return row if row.underway else replace(row, underway="delete", updated_at=now)
 
 
-def removed(row: Recording, now: datetime) -> Recording:
-    """Its file is gone, whole or partial: it waits for another, or stays as deleted."""
-    if row.underway != "delete":
+def removed(row: Recording, path: str, now: datetime) -> Recording:
+    """What was at `path`, whole or partial, is gone: it waits for another, or stays as deleted."""
+    if (row.underway, row.file_path) != ("delete", path):
         return row
     row = replace(row, file_path="", underway=None, updated_at=now)
     return replace(row, status="deleted", deleted_at=now) if row.status == "available" else row

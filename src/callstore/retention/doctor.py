@@ -1,4 +1,4 @@
-"""The doctor: what disagrees in a database, and how it is mended."""
+"""The doctor: what disagrees in a database and its storage, and how it is mended."""
 
 import logging
 from collections.abc import Callable
@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from callstore.calls.commands import Expire, Recount
 from callstore.calls.model import Row
 from callstore.errors import Conflict, Held, NotFound, StoreError
-from callstore.recordings.facade import Recordings
 from callstore.recordings.folder import whole
 from callstore.recordings.paths import ids_in
-from callstore.retention.strays import strays
+from callstore.recordings.uploads import Uploads
+from callstore.retention.strays import Strays, strays
 from callstore.stores.group import Group
 from callstore.stores.protocol import Finding, Store
 
@@ -18,8 +18,8 @@ _log = logging.getLogger("callstore")
 
 
 class DoctorReport(Row, frozen=True, kw_only=True):
-    """What was found among `calls` calls and `files` files of recordings (None: nobody has said
-    where those are), and how many of the findings were mended."""
+    """What was found among `calls` calls and `files` files of recordings (None: they could not be
+    looked at), and how many of the findings were mended."""
 
     calls: int
     files: int | None
@@ -27,73 +27,92 @@ class DoctorReport(Row, frozen=True, kw_only=True):
     fixed: int
 
 
-async def examine(
-    store: Store,
-    group: Group,
-    recordings: Recordings,
-    now: datetime,
-    liveness: timedelta | None,
-    fix: bool,
-    progress: Callable[[int], object] | None,
-) -> DoctorReport:
-    """Overdue live calls, orphans, counts that disagree with rows, gaps in seq, files without a row
-    and rows without a file.
+class Doctor:
+    def __init__(
+        self,
+        store: Store,
+        group: Group,
+        uploads: Uploads,
+        *,
+        clock: Callable[[], datetime],
+        liveness: timedelta | None,
+    ) -> None:
+        self._store = store
+        self._group = group
+        self._uploads = uploads
+        self._clock = clock
+        self._liveness = liveness
 
-    A gap cannot be mended: the event is gone. An overdue call is ended only when the rules allow
-    it, which for lost parties wants regular sweeps. Files and rows are left alone where none has
-    the other: this may be another's storage.
-    """
-    calls = 0
-    findings = [
-        Finding(problem="overdue", collection="CallSession", id=id, detail="live, but overdue")
-        for id in await store.overdue(now, now - liveness if liveness else None)
-    ]
-    async for count, found in store.examine():
-        calls += count
-        findings += found
-        if progress is not None:
-            progress(count)
-    found_files = await strays(store, recordings.files) if recordings.files else None
-    if found_files is not None:
-        findings += found_files.findings
-    fixed = 0
-    if fix:
-        for finding in findings:
-            fixed += await _mend(store, group, finding)
-            if found_files is not None:
-                fixed += await _mend_file(store, recordings, finding, found_files.paired)
-    looked_at = None if found_files is None else found_files.files
-    return DoctorReport(calls=calls, files=looked_at, findings=findings, fixed=fixed)
+    async def examine(self, *, fix: bool, progress: Callable[[int], object] | None) -> DoctorReport:
+        """Overdue live calls, orphans, counts that disagree with rows, gaps in seq, files without a
+        row and rows without a file.
 
+        A gap cannot be mended: the event is gone. An overdue call is ended only when the rules
+        allow it, which for lost parties wants regular sweeps. A file goes only if it is of a call
+        that is known here, a row only if most others' files are where they should be: this may
+        be another's storage.
+        """
+        calls, now = 0, self._clock()
+        silent = now - self._liveness if self._liveness else None
+        findings = [
+            Finding(problem="overdue", collection="CallSession", id=id, detail="live, but overdue")
+            for id in await self._store.overdue(now, silent)
+        ]
+        async for count, found in self._store.examine():
+            calls += count
+            findings += found
+            if progress is not None:
+                progress(count)
+        seen = await self._strays()
+        findings += seen.findings
+        fixed = 0
+        for finding in findings if fix else ():
+            fixed += await self._mend(finding, seen)
+        return DoctorReport(calls=calls, files=seen.files, findings=findings, fixed=fixed)
 
-async def _mend_file(store: Store, recordings: Recordings, finding: Finding, paired: bool) -> bool:
-    """A file goes only if its name is of callstore's making, and its call or another recording is
-    known here; a row only if another recording's file is where it should be."""
-    try:
-        if finding.problem == "row_without_file" and paired:
-            await recordings.delete(finding.id, by="doctor")
-            return True
-        ids = ids_in(whole(finding.id)) if finding.problem == "file_without_row" else None
-        if ids and recordings.files and (paired or await store.call(ids[0])):
-            await recordings.files.remove(whole(finding.id))
-            return True
-    except (Conflict, Held, NotFound, StoreError) as error:
-        _log.error("%s could not be mended", finding.id, exc_info=error)
-    return False
+    async def _strays(self) -> Strays:
+        storage = self._uploads.storage
+        if storage is None:
+            return Strays(files=None)
+        try:
+            return await strays(self._store, storage)
+        except StoreError as error:  # what was found in the database counts all the same
+            away = Finding(
+                problem="storage", collection="CallRecording", id="", detail=f"not seen: {error}"
+            )
+            return Strays(files=None, findings=[away])
 
+    async def _mend(self, finding: Finding, seen: Strays) -> bool:
+        """Whether it is mended; what cannot be does not keep the others from it."""
+        try:
+            match finding.problem:
+                case "overdue":
+                    call, _ = await self._group.submit(Expire(call_id=finding.id))
+                    return not call.live
+                case "counts":
+                    return bool(await self._group.submit(Recount(call_id=finding.id)))
+                case "orphan":
+                    await self._store.delete_orphan(finding)
+                    return True
+                case "row_without_file" if seen.there > seen.gone:
+                    return await self._mend_row(finding.id)
+                case "file_without_row":
+                    return await self._mend_file(finding.id)
+        except (Conflict, Held, NotFound, StoreError) as error:
+            _log.error("%s could not be mended", finding.id, exc_info=error)
+        return False
 
-async def _mend(store: Store, group: Group, finding: Finding) -> bool:
-    """Whether it is mended; what cannot be does not keep the others from it."""
-    try:
-        match finding.problem:
-            case "overdue":
-                call, _ = await group.submit(Expire(call_id=finding.id))
-                return not call.live
-            case "counts":
-                return bool(await group.submit(Recount(call_id=finding.id)))
-            case "orphan":
-                await store.delete_orphan(finding)
-                return True
-    except (Conflict, NotFound, StoreError) as error:
-        _log.error("call %s could not be mended", finding.id, exc_info=error)
-    return False
+    async def _mend_row(self, recording_id: str) -> bool:
+        row = await self._uploads.found(recording_id)
+        if ids_in(row.file_path) is None or await self._uploads.files.size(row.file_path):
+            return False
+        return (await self._uploads.delete(row)).status == "deleted"
+
+    async def _mend_file(self, path: str) -> bool:
+        file, ids = whole(path), ids_in(whole(path))
+        if ids is None or await self._store.call(ids[0]) is None:
+            return False
+        if any(row.file_path == file for row in await self._store.recordings([ids[1]])):
+            return False
+        await self._uploads.files.remove(file)
+        return True

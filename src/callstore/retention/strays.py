@@ -14,14 +14,16 @@ from callstore.stores.protocol import Finding, Store
 _AT_ONCE = 32  # files that the storage is asked for
 _BATCH = 1000  # rows
 
+Problem = Literal["row_without_file", "file_without_row", "file_size"]
+
 
 class Strays(Row, frozen=True, kw_only=True):
-    """`files` were looked at. `paired`: some recording's file is where it should be, so that this
-    database and this storage belong together."""
+    """`files` were looked at; of how many recordings the file is `there`, of how many `gone`."""
 
-    files: int
-    paired: bool
-    findings: list[Finding]
+    files: int | None
+    there: int = 0
+    gone: int = 0
+    findings: list[Finding] = []
 
 
 async def strays(store: Store, files: Files) -> Strays:
@@ -29,24 +31,27 @@ async def strays(store: Store, files: Files) -> Strays:
     a file. One question to the storage for each recording that should have a file."""
     findings: list[Finding] = []
     theirs: set[str] = set()  # paths that another has chosen, of rows that were taken over
-    paired, count = False, 0
+    count, there, gone = 0, 0, 0
     async for rows in _with_file(store):
         theirs |= {row.file_path for row in rows if ids_in(row.file_path) is None}
         for row, size in zip(rows, await _sizes(files, rows), strict=True):
-            paired |= size == row.file_size
+            there, gone = there + (size is not None), gone + (size is None)
             if size != row.file_size and await store.recordings([row.id]) == [row]:
-                said = "is gone" if size is None else f"has {size} bytes of {row.file_size}"
-                findings.append(_finding("row_without_file", row.id, f"{row.file_path} {said}"))
+                findings.append(_of_row(row, size))
     async for paths in files.list():
         count += len(paths)
         findings += [
             _finding("file_without_row", path, "no recording has this file")
             for path in await _strange(store, paths, theirs)
         ]
-    return Strays(files=count, paired=paired, findings=findings)
+    return Strays(files=count, there=there, gone=gone, findings=findings)
 
 
-Problem = Literal["row_without_file", "file_without_row"]
+def _of_row(row: Recording, size: int | None) -> Finding:
+    if size is None:
+        return _finding("row_without_file", row.id, f"{row.file_path} is gone")
+    said = f"{row.file_path} has {size} bytes, and had {row.file_size}"
+    return _finding("file_size", row.id, said)
 
 
 def _finding(problem: Problem, id: str, detail: str) -> Finding:

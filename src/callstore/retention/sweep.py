@@ -11,7 +11,7 @@ from callstore.calls.lifecycle.expiry import P2P_AFTER
 from callstore.calls.model import Event, Row
 from callstore.errors import Busy, CallstoreError, NotFound, StoreUnavailable
 from callstore.stores.group import MOST, Group
-from callstore.stores.holders import new_holder
+from callstore.stores.holders import is_gone, new_holder
 from callstore.stores.leases import SWEEP, release, take
 from callstore.stores.protocol import Store
 
@@ -41,7 +41,7 @@ class Sweep:
         store: Store,
         group: Group,
         analyse: Callable[[str], Awaitable[object]],
-        finish: Callable[[datetime], Awaitable[tuple[int, int]]],
+        finish: Callable[[datetime, Callable[[], Awaitable[bool]]], Awaitable[tuple[int, int]]],
         *,
         clock: Callable[[], datetime],
         liveness: timedelta | None,
@@ -50,10 +50,10 @@ class Sweep:
         self._group = group
         self._analyse = analyse
         self._finish = finish
-        self._holder = new_holder()
         self._clock = clock
         self._liveness = liveness
         self._pinned: datetime | None = None
+        self._holder = ""
         self._running = False
         self._failed = 0
 
@@ -63,6 +63,7 @@ class Sweep:
         if self._running:
             return SweepReport()
         self._running, self._pinned, self._failed = True, pinned, 0
+        self._holder = new_holder()
         try:
             return await self._run()
         finally:
@@ -74,7 +75,8 @@ class Sweep:
         try:
             events = await self._expire()
             analysed = await self._analyse_ended()
-            finished, unfinished = await self._finish(self._pinned or self._clock())
+            now = self._pinned or self._clock()
+            finished, unfinished = await self._finish(now, self._keep_lease)
         finally:
             await self._store.change_lease(SWEEP, release(self._holder))
         return SweepReport(
@@ -92,7 +94,8 @@ class Sweep:
     async def _keep_lease(self) -> bool:
         """Taken or renewed; False when another sweep has it."""
         now = self._pinned or self._clock()
-        return await self._store.change_lease(SWEEP, take(SWEEP, self._holder, now)) is not None
+        taking = take(SWEEP, self._holder, now, is_gone)
+        return await self._store.change_lease(SWEEP, taking) is not None
 
     async def _expire(self) -> list[Event]:
         now = self._pinned or self._clock()

@@ -266,7 +266,7 @@ class CommandBatch:
         if closed is not None and live is not None:
             self._apply(live, closed, changed)
         if same is None:
-            same = _Kept(State(call=made.call, everyone=True), stored=False)
+            same = _Kept(State(call=made.call, everyone=True, recorded=True), stored=False)
             self._kept[made.call.id] = self._live[command.conversation_id] = same
         self._apply(same, made, changed)
         return _with_participants(same.state)

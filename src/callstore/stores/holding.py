@@ -7,7 +7,7 @@ from datetime import datetime
 
 from callstore.errors import Busy, CallstoreError, StoreError
 from callstore.stores import leases
-from callstore.stores.holders import new_holder
+from callstore.stores.holders import is_gone, new_holder
 from callstore.stores.protocol import Store
 
 _RENEW_EVERY = leases.LEASE_FOR.total_seconds() / 3
@@ -24,7 +24,7 @@ async def holding(
     async def renew() -> bool:
         return await store.change_lease(id, leases.renew(id, holder, clock())) is not None
 
-    if await store.change_lease(id, leases.take(id, holder, clock())) is None:
+    if await store.change_lease(id, leases.take(id, holder, clock(), is_gone)) is None:
         raise refusal
     try:
         async with asyncio.timeout(None) as limit:

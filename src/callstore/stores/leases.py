@@ -1,10 +1,9 @@
-"""Who does a job that only one may do at a time, and since when the sweep watches."""
+"""Who does a job that only one may do at a time, and since when the sweep watches. Pure."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from callstore.schema.model import Lease
-from callstore.stores.holders import is_gone
 
 SWEEP = "sweep"
 LEASE_FOR = timedelta(seconds=60)
@@ -16,15 +15,17 @@ Change = Callable[[Lease | None], Lease | None]
 nothing is not kept."""
 
 
-def take(id: str, holder: str, now: datetime) -> Change:
-    """Taken or renewed; not while another holds it who may still be there. Whom nobody relieved in
-    time starts to watch anew."""
+def take(
+    id: str, holder: str, now: datetime, gone: Callable[[str], bool] = lambda _: False
+) -> Change:
+    """Taken or renewed; not while another holds it, unless `gone` knows that it is no more. Whom
+    nobody relieved in time starts to watch anew."""
 
     def change(old: Lease | None) -> Lease | None:
         if old and old.last_run_at and old.last_run_at > now + AHEAD:
             old = None  # by a clock that was wrong: it must not stop sweeps until then
-        others = old and old.holder and old.holder != holder and old.until and old.until > now
-        if old and old.holder and others and not is_gone(old.holder):
+        other = old.holder if old and old.until and old.until > now else None
+        if other not in (None, holder) and not gone(str(other)):
             return None
         return Lease(
             id=id,

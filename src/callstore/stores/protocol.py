@@ -130,11 +130,19 @@ EXAMINED = 1000
 
 class Finding(Struct, frozen=True, kw_only=True, rename="camel"):
     """Something a doctor found. `problem` is one of: counts, seq_gap, orphan (rows of the call `id`
-    are there, the call is not), overdue, row_without_file (the recording's is gone, or is not as
-    long as it was), file_without_row (`id` is its path)."""
+    are there, the call is not), overdue, row_without_file (the recording's is gone), file_size (it
+    is not as long as it was), file_without_row (`id` is its path), storage (files could not be
+    looked at)."""
 
     problem: Literal[
-        "counts", "seq_gap", "orphan", "overdue", "row_without_file", "file_without_row"
+        "counts",
+        "seq_gap",
+        "orphan",
+        "overdue",
+        "row_without_file",
+        "file_size",
+        "file_without_row",
+        "storage",
     ]
     collection: str
     id: str

@@ -84,7 +84,7 @@ def _new_call(command: commands.Start, context: Context) -> Transition:
         ring_deadline=now + timedelta(seconds=command.ring_seconds) if invited else None,
         end_when=command.end_when or ("alone" if len(invited) == 1 else "empty"),
     )
-    turn = Turn(State(call=call, everyone=True), context)
+    turn = Turn(State(call=call, everyone=True, recorded=True), context)
     turn.event("call.started", about=initiator, actor=initiator, data={"type": call.type})
     row = coming.new_participant(turn, initiator, "initiator", answered_at=now)
     row = turn.set_participant(row, video_enabled=command.type == "video")

@@ -80,7 +80,8 @@ class State(Struct, kw_only=True):
 
     Participants and entries are keyed by party ref, an erased party's by row id; pulses by
     participant id, captions by that and segment id (None: it is gone), recordings by id.
-    `everyone` says that all participants, entries, pulses and recordings of the call are here.
+    `everyone` says that all participants, entries and pulses of the call are here, `recorded` that
+    all its recordings are.
     """
 
     call: Call
@@ -90,6 +91,7 @@ class State(Struct, kw_only=True):
     captions: dict[tuple[str, str], Caption | None] = field(default_factory=dict)
     recordings: dict[str, Recording] = field(default_factory=dict)
     everyone: bool = False
+    recorded: bool = False
 
     def add(self, row: Participant | LogEntry | Pulse | Caption | Recording) -> None:
         """A row as it was loaded."""
@@ -174,6 +176,7 @@ class Turn:
 
     def recordings(self) -> list[Recording]:
         """All of the call, the first one first."""
+        assert self.state.recorded, "the command needs recordings, and they were not loaded"
         rows = {**self.state.recordings, **self.made.recordings}
         return in_order_of_beginning(rows.values())
 

@@ -7,7 +7,7 @@ from typing import Any
 from pymongo import UpdateOne
 
 from callstore.calls.lifecycle.turn import State, Want
-from callstore.calls.model import Call
+from callstore.calls.model import Call, replace
 from callstore.schema import tables
 from callstore.schema.declaration import Collection
 from callstore.schema.model import Lease
@@ -74,7 +74,10 @@ async def _rows(
 
 
 async def _load_rows(db: Database, wants: Sequence[Want], session: Session) -> list[State]:
-    states = {want.call.id: State(call=want.call, everyone=want.everyone) for want in wants}
+    states = {
+        want.call.id: State(call=want.call, everyone=want.everyone, recorded=want.recordings)
+        for want in wants
+    }
     whole = [want for want in wants if want.everyone]
     some = [want for want in wants if want.parties and not want.everyone]
     logged = [want for want in wants if want.logs and not want.everyone]
@@ -166,7 +169,7 @@ def _set_metrics(row: Any, metrics: Any) -> UpdateOne:
 
 
 def _marker(changed: Changed) -> Marker | None:
-    """A row that no other attempt inserts; else what has become of one."""
+    """A row that no other attempt inserts; else what has become of all that change."""
     spoken = [new for old, new in changed.captions if old is None]
     inserted: dict[str, Sequence[Any]] = {
         tables.EVENT.name: changed.events,
@@ -176,10 +179,13 @@ def _marker(changed: Changed) -> Marker | None:
     for name, rows in inserted.items():
         if rows:
             return Marker(collection=name, id=oid(rows[0].id))
-    for name in (tables.CAPTION.name, tables.RECORDING.name):
-        for old, new in changed.pairs[name]:
-            matching = CODECS[name].differences(old, new)
-            return Marker(collection=name, id=oid(new.id), matching=matching)
-    for row in changed.gone:
-        return Marker(collection=tables.CAPTION.name, id=oid(row.id), matching=None)
-    return None
+    changes = [
+        Marker(collection=name, id=oid(new.id), matching=CODECS[name].differences(old, new))
+        for name in (tables.CAPTION.name, tables.RECORDING.name)
+        for old, new in changed.pairs[name]
+    ]
+    changes += [
+        Marker(collection=tables.CAPTION.name, id=oid(row.id), matching=None)
+        for row in changed.gone
+    ]
+    return replace(changes[0], others=tuple(changes[1:])) if changes else None

@@ -31,11 +31,12 @@ killed keeps its rows."""
 
 class Marker(Struct, frozen=True, kw_only=True):
     """A row that a transaction inserts, or makes match, or (None) deletes: where it is found so,
-    the transaction was committed, or what it does is done."""
+    and all `others` are, the transaction was committed, or what it does is done."""
 
     collection: str
     id: Any
     matching: dict[str, Any] | None = {}
+    others: "tuple[Marker, ...]" = ()
 
 
 Work = Callable[[Session], Awaitable[tuple[T, Marker | None]]]
@@ -141,11 +142,12 @@ class Engine:
                     await session.end_session()
 
     async def _is_there(self, session: Session, marker: Marker | None) -> bool:
-        if marker is None:
-            return False
-        query = {"_id": marker.id, **(marker.matching or {})}
-        found = await self.db[marker.collection].find_one(query, session=session)
-        return (found is None) == (marker.matching is None)
+        for one in (marker, *marker.others) if marker else ():
+            query = {"_id": one.id, **(one.matching or {})}
+            found = await self.db[one.collection].find_one(query, session=session)
+            if (found is None) != (one.matching is None):
+                return False
+        return marker is not None
 
     def _need_open(self) -> None:
         if self._closed:

@@ -251,14 +251,14 @@ class MongoStore:
         return in_order_of_beginning(await self._of_call("CallRecording", call_id, {}))
 
     async def unfinished_recordings(self, stopped_before: datetime) -> list[Recording]:
-        found = await self._recordings(queries.UNDERWAY, hint="CallRecording_underway")
-        late = queries.without_file(stopped_before)
-        return found + await self._recordings(late, hint="CallRecording_processing")
+        underway, late = queries.UNDERWAY, queries.without_file(stopped_before)
+        found = await self._recordings(underway, hint="CallRecording_underway", long=True)
+        return found + await self._recordings(late, hint="CallRecording_processing", long=True)
 
-    async def _recordings(self, where: Filter, **options: Any) -> list[Recording]:
+    async def _recordings(self, where: Filter, *, hint: str, long: bool = False) -> list[Recording]:
         db, decode = self._engine.db, CODECS["CallRecording"].decode
         found = await self._engine.read(
-            lambda session: rows.fetch(db, "CallRecording", where, session, **options), long=True
+            lambda session: rows.fetch(db, "CallRecording", where, session, hint=hint), long=long
         )
         return [decode(document) for document in found]
 

@@ -61,7 +61,7 @@ def _load_rows(db: sqlite3.Connection, wants: Iterable[Want]) -> list[State]:
     wants = list(wants)
     for want in wants:
         call = want.call
-        states[call.id] = State(call=call, everyone=want.everyone)
+        states[call.id] = State(call=call, everyone=want.everyone, recorded=want.recordings)
         if want.everyone:
             everyone.append((call.conversation_id, call.id))
             continue

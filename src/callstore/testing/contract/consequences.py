@@ -179,7 +179,7 @@ class Consequences:
     def _stamp(self, call: Call) -> None:
         """An ended call goes in its time, unless a recording of it may get a file."""
         if call.ended_at is not None:
-            waiting = any(one.status != "failed" for one in call.recordings)
+            waiting = any(one.status not in ("failed", "deleted") for one in call.recordings)
             call.expires_at = None if waiting else call.ended_at + self.kept
 
     def _end_log(self, call: Call) -> None:

@@ -64,7 +64,6 @@ class CallsMachine(RuleBasedStateMachine):
     """The store of `fresh_url()` against the plain model. Subclasses set `fresh_url`."""
 
     fresh_url: ClassVar[Callable[[], str]]
-    recordings: ClassVar[str | None] = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +84,7 @@ class CallsMachine(RuleBasedStateMachine):
         self.model = PlainModel(liveness_seconds=liveness)
         self.opened = open_calls(
             type(self).fresh_url(),
-            recordings=self.recordings,
+            recordings="memory:",
             settings={"liveness_seconds": liveness},
             clock=self.now,
             new_id=fake_ids(),
@@ -196,7 +195,7 @@ class CallsMachine(RuleBasedStateMachine):
         by = None if one is None else self.party(call_id, one)
         self.do(Command("end", (call_id,), {"by": by, "reason": reason}))
 
-    @rule(which=which, how=st.sampled_from(["stop", "fail"]))
+    @rule(which=which, how=st.sampled_from(["stop", "fail", "put", "put", "delete"]))
     def end_recording(self, which: Any, how: str) -> None:
         self.do(Command("end_recording", (self.pick(which), how)))
 
@@ -377,16 +376,13 @@ class CallsMachine(RuleBasedStateMachine):
 
 
 def calls_machine(
-    fresh_url: Callable[[], str], *, recordings: str | None = None
+    fresh_url: Callable[[], str],
 ) -> type[CallsMachine]:
     """The machine on stores of one kind. Every URL that `fresh_url` gives is an empty store's."""
-    members = {"fresh_url": staticmethod(fresh_url), "recordings": recordings}
-    return type("CallsMachine", (CallsMachine,), members)
+    return type("CallsMachine", (CallsMachine,), {"fresh_url": staticmethod(fresh_url)})
 
 
-def check_calls(
-    fresh_url: Callable[[], str], profile: Profile = QUICK, *, recordings: str | None = None
-) -> None:
+def check_calls(fresh_url: Callable[[], str], profile: Profile = QUICK) -> None:
     """Run the machine; AssertionError, with the life that led there, where the two differ."""
-    machine = calls_machine(fresh_url, recordings=recordings)
+    machine = calls_machine(fresh_url)
     run_state_machine_as_test(machine, settings=profile.settings())

@@ -12,6 +12,7 @@ from msgspec import UNSET
 from callstore.calls.model import Guest, Party
 from callstore.errors import CallstoreError, NotFound
 from callstore.testing.contract.plain import PlainModel
+from callstore.testing.contract.recordings import SOUND, stream
 from callstore.testing.data import chosen_id, conversation, guest, user
 
 Options = dict[str, Any]
@@ -67,9 +68,12 @@ class Moves:
         rows = await self._calls.recordings.list(call_id)
         if not rows:
             raise NotFound("recording", call_id)
+        recordings, id = self._calls.recordings, rows[-1].id
         if how == "fail":
-            return await self._calls.recordings.fail(rows[-1].id, reason="of a disk")
-        return await self._calls.recordings.stop(rows[-1].id)
+            return await recordings.fail(id, reason="of a disk")
+        if how == "put":
+            return await recordings.put(id, stream(SOUND))
+        return await getattr(recordings, how)(id)
 
 
 @dataclass(frozen=True)

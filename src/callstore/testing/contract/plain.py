@@ -38,6 +38,11 @@ from callstore.testing.contract.plain_rows import (
     flags,
 )
 
+ENDS = {
+    ("fail", "processing"): "failed",
+    ("put", "processing"): "available",
+    ("delete", "available"): "deleted",
+}
 Flag = bool | UnsetType
 MediaId = str | None | UnsetType
 
@@ -278,18 +283,20 @@ class PlainModel(Consequences):
         return row
 
     def end_recording(self, call_id: str, how: str, *, now: datetime) -> Recording:
-        """Of the call's last one: `stop` or `fail`."""
+        """Of the call's last one: `stop`, `fail`, `put` or `delete`."""
         call = self._call(call_id)
         if not call.recordings:
             raise NotFound("recording", call_id)
         row, at = call.recordings[-1], call.time(now)
-        if row.status == "recording":
+        if how in ("stop", "fail") and row.status == "recording":
             self._stop_recording(call, at, "failed" if how == "fail" else "processing")
-        elif row.status == "processing" and how == "fail":
-            row.status = "failed"
-            self._write(call, "recording.failed", at)
-        else:
+        elif how == "stop" or (how, row.status) in (("fail", "failed"), ("delete", "deleted")):
             return row
+        elif (how, row.status) in ENDS:
+            row.status = ENDS[how, row.status]
+            self._write(call, f"recording.{row.status}", at)
+        else:
+            raise InvalidTransition(f"{how} of one that is {row.status}")
         self._stamp(call)
         self._settle(call, at)
         return row
