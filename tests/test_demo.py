@@ -1,6 +1,8 @@
 """What the demo shows is in the store, and is all that was promised of it."""
 
+import wave
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 
 from callstore import Call, open_calls
 from callstore.demo import Scene, begins_now, cast, play
@@ -55,3 +57,23 @@ async def test_the_demo_plays_whole_lives_from_real_recordings() -> None:
     ended = congested.ended_at
     assert ended is not None
     assert abs(datetime.now(UTC) - ended) < timedelta(minutes=1)  # shifted to end now
+
+
+async def test_one_of_them_has_captions_in_two_languages_and_a_recording() -> None:
+    players, clock = cast(), begins_now()
+    titles: dict[str, str] = {}
+    async with open_calls("memory:", clock=clock) as calls:
+
+        async def shown(scene: Scene) -> None:
+            titles[scene.title] = scene.call_id
+
+        await play(calls, clock, players, shown)
+        call_id = titles["A good call, a third party, and back"]
+        captions = (await calls.captions.list(call_id)).items
+        (row,) = await calls.recordings.list(call_id)
+        sound = b"".join([chunk async for chunk in calls.recordings.open(row.id)])
+    assert {caption.language for caption in captions} == {"en", "fr"}
+    assert all(caption.translations for caption in captions)
+    assert (row.status, row.format) == ("available", "wav")
+    with wave.open(BytesIO(sound)) as file:
+        assert file.getnframes() == file.getframerate() * row.duration > 0

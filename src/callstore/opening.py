@@ -78,16 +78,18 @@ async def open_calls(
             },
         )
         group = Group(opened, rules, deadline=chosen.command_deadline)
+        uploads = Uploads(opened, group, files, lambda: cut(now()))
         try:
-            yield _calls(opened, group, files, now, ids, chosen, describe)
+            yield _calls(opened, group, uploads, now, ids, chosen, describe)
         finally:
+            await uploads.close()
             await group.drain()
 
 
 def _calls(
     store: Store,
     group: Group,
-    files: Files | None,
+    uploads: Uploads,
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
     settings: Settings,
@@ -96,7 +98,6 @@ def _calls(
     of: dict[str, Any] = {"clock": lambda: cut(clock()), "settings": settings}
     timed: dict[str, Any] = {"clock": of["clock"], "liveness": settings.liveness}
     quality = Quality(store, group, new_id=new_id, **of)
-    uploads = Uploads(store, group, files, of["clock"])
     return Calls(
         store,
         group,

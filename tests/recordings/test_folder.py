@@ -227,3 +227,55 @@ async def test_two_databases_may_share_it(tmp_path: Path) -> None:
             assert report.fixed == 0
     for row in (*rows[0], *rows[1]):
         assert (tmp_path / "recordings" / row.file_path).read_bytes() == SOUND
+
+
+async def test_a_file_that_has_become_shorter_is_told(calls: Calls) -> None:
+    row = await available(calls, *[SOUND] * 300)
+    reading = await calls.recordings.open(row.id)
+    await anext(reading)
+    os.truncate(folder_of(calls) / row.file_path, 5)
+    with pytest.raises(errors.StoreError, match="has ended after"):
+        async for _ in reading:
+            pass
+    await reading.aclose()
+    await calls.recordings.delete(row.id)
+
+
+async def test_a_loop_of_links_stops_nothing(calls: Calls) -> None:
+    call = await answered(calls)
+    kept, lost = await available(calls, call=call), await available(calls, call=call)
+    there, root = folder_of(calls) / lost.file_path, folder_of(calls)
+    there.unlink()
+    there.symlink_to(there)
+    with pytest.raises(errors.NotFound):
+        await calls.recordings.open(lost.id)
+    assert (await calls.recordings.delete(lost.id)).status == "deleted"
+    assert (await calls.sweep()).failed == 0
+    there.unlink()
+    assert await content(calls, kept.id) == SOUND
+    assert in_it(root) == [call.id]
+
+
+async def test_one_that_is_away_keeps_what_is_in_it(calls: Calls) -> None:
+    """As a disk that is not mounted."""
+    row, root = await available(calls), folder_of(calls)
+    root.rename(root.with_name("elsewhere"))
+    for work in (calls.recordings.delete(row.id), content(calls, row.id)):
+        with pytest.raises((errors.StoreUnavailable, errors.InvalidTransition)):
+            await work
+    assert [each.problem for each in (await calls.doctor()).findings] == []
+    root.with_name("elsewhere").rename(root)
+    assert (await calls.sweep()).finished == 1
+    assert (await calls.recordings.get(row.id)).status == "deleted"
+    assert in_it(root) == []
+
+
+async def test_a_name_that_is_no_text_is_listed(calls: Calls) -> None:
+    row, root = await available(calls), folder_of(calls)
+    odd = os.fsencode(root) + b"/\xff\xfe.bin"
+    os.close(os.open(odd, os.O_CREAT))
+    report = await calls.doctor()
+    assert [each.problem for each in report.findings] == ["file_without_row"]
+    assert msgspec.json.encode(report)
+    os.unlink(odd)
+    await calls.recordings.delete(row.id)

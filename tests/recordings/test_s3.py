@@ -169,6 +169,27 @@ class TestWhereS3IsNotAsItShouldBe:
             assert bucket.keys() == []
             assert (await calls.doctor()).findings == []
 
+    async def test_a_recording_fails_though_the_storage_is_away(
+        self, opening: Opening, bucket: Bucket, clock: FakeClock
+    ) -> None:
+        nowhere = "s3://bucket?endpoint=http://127.0.0.1:9&region=us-east-1"
+        async with opening(recordings=nowhere) as calls:
+            call = await answered(calls)
+            rows = [await stopped(calls, call) for _ in range(2)]
+            for row in rows:
+                with pytest.raises(errors.StoreUnavailable):
+                    await calls.recordings.put(row.id, stream(SOUND))
+            assert (await calls.recordings.fail(rows[0].id, reason="gone")).status == "failed"
+            await calls.end(call.id)
+            clock.advance(86_400)
+            await calls.sweep()
+            await calls.sweep()
+            assert {row.status for row in await calls.recordings.list(call.id)} == {"failed"}
+            assert (await calls.get(call.id)).expires_at is not None
+        async with opening() as calls:
+            assert (await calls.sweep()).finished == 2
+            assert {row.file_path for row in await calls.recordings.list(call.id)} == {""}
+
     async def test_a_wrong_key(self, opening: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
         # The bucket is made by whomever; from then on the server wants a key that it knows.
         with s3_server(INITIAL_NO_AUTH_ACTION_COUNT="1") as strict:

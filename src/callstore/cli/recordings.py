@@ -52,33 +52,47 @@ def get(app: App, id: str, output: str | None) -> None:
             unusable("--json and the file cannot both be on stdout.")
         app.run(lambda calls: _download(calls, id, lambda _: sys.stdout.buffer, _unseen))
         return
-    opened: list[Path] = []
-
-    def opener(row: Recording) -> BinaryIO:
-        path = Path(output or f"{row.id}.{row.format}")
-        try:
-            file = path.open("xb")
-        except FileExistsError:
-            said = f"{path} is there already; --output names another"
-            raise Failed("file_exists", said) from None
-        opened.append(path)
-        return file
-
+    target = _Target(output)
     try:
         with progress("getting it", None, quiet=app.json) as advance:
-            row = app.run(lambda calls: _download(calls, id, opener, advance))
+            row = app.run(lambda calls: _download(calls, id, target.open, advance))
+        target.finish()
     except BaseException:
-        for path in opened:  # it is not whole
-            with suppress(FileNotFoundError):
-                path.unlink()
+        target.give_up()
         raise
-    (path,) = opened
     if app.json:
-        app.print_json({"path": os.fspath(path), "recording": row})
+        app.print_json({"path": os.fspath(target.path), "recording": row})
     else:
         from callstore.cli.output import bytes_of
 
-        click.echo(f"{path}: {bytes_of(row.file_size)}, its SHA-256 is as it should be")
+        click.echo(f"{target.path}: {bytes_of(row.file_size)}, its SHA-256 is as it should be")
+
+
+class _Target:
+    """The file that is made; under another name until it is whole."""
+
+    def __init__(self, output: str | None) -> None:
+        self._output = output
+        self.path = self._partial = Path()
+
+    def open(self, row: Recording) -> BinaryIO:
+        name = f"{row.id}.{row.format}"
+        self.path = Path(name if self._output is None else self._output)
+        if self.path.is_dir():
+            self.path /= name
+        if self.path.exists():
+            raise Failed("file_exists", f"{self.path} is there already; --output names another")
+        partial = self.path.with_name(f"{self.path.name}.part")
+        file = partial.open("wb")
+        self._partial = partial
+        return file
+
+    def finish(self) -> None:
+        self._partial.rename(self.path)
+
+    def give_up(self) -> None:
+        with suppress(OSError):
+            self._partial.unlink()
 
 
 def _unseen(_: int) -> None:

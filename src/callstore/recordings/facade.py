@@ -28,7 +28,7 @@ from callstore.validation import ByteStream, check
 _WEEK = 7 * 86_400  # seconds: what S3 signs at most
 _TOKEN = "[a-zA-Z0-9!#$&^_.+-]+"  # noqa: S105 - as RFC 6838 (4.2) has the names of media types
 ContentType = Annotated[
-    str, Meta(max_length=255, pattern=rf"^{_TOKEN}/{_TOKEN}( *; *[\x20-\x7e]*)?$")
+    str, Meta(max_length=255, pattern=rf"^{_TOKEN}/{_TOKEN}( *; *[\x20-\x7e]*)?\Z")
 ]
 
 

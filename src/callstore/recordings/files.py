@@ -1,6 +1,7 @@
 """Object storage, by URL: a folder, S3 and what speaks its language, Google's, Azure's, memory."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from datetime import timedelta
@@ -9,10 +10,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from callstore.errors import Invalid, NotFound, StoreError, StoreUnavailable
+from callstore.errors import (
+    CallstoreError,
+    Invalid,
+    NotFound,
+    StoreError,
+    StoreUnavailable,
+)
 from callstore.recordings import folder
 from callstore.recordings.reading import Bytes
-from callstore.recordings.source import Source
+from callstore.recordings.source import Broken, Source
+from callstore.tasks import to_its_end
 
 PART = 8 * 1024 * 1024  # bytes of a part of an upload: S3 takes 10,000 of them
 _PARTS_AT_ONCE = 4  # as many are in memory
@@ -20,6 +28,7 @@ _CHUNK = 1024 * 1024  # bytes read at a time
 _CLIENT = {"connect_timeout": "5s", "timeout": "60s"}
 _RETRY = {"max_retries": 4, "retry_timeout": timedelta(seconds=20)}
 
+_BUCKET = re.compile(r"[\w.-]+\Z", re.ASCII)
 Option = Callable[[str], tuple[str, Any]]
 
 
@@ -32,18 +41,30 @@ def _flag(name: str, *, negated: bool = False) -> Option:
     return option
 
 
-def _text(name: str) -> Option:
-    return lambda value: (name, value)
+def _word(name: str) -> Option:
+    def option(value: str) -> tuple[str, Any]:
+        if not re.fullmatch(r"[\w.-]+", value, re.ASCII):
+            raise ValueError("must be a word")
+        return name, value
+
+    return option
+
+
+def _address(value: str) -> tuple[str, Any]:
+    host = r"([\w.-]+|\[[0-9a-f:]+\])"
+    if not re.fullmatch(rf"https?://{host}(:\d{{1,5}})?(/[\w./-]*)?", value, re.ASCII):
+        raise ValueError("must be an address such as http://127.0.0.1:9000")
+    return "endpoint", value
 
 
 _OPTIONS: dict[str, dict[str, Option]] = {
     "s3": {
-        "endpoint": _text("endpoint"),
-        "region": _text("region"),
+        "endpoint": _address,
+        "region": _word("region"),
         "path_style": _flag("virtual_hosted_style_request", negated=True),
     },
     "gs": {},
-    "az": {"account": _text("account_name"), "endpoint": _text("endpoint")},
+    "az": {"account": _word("account_name"), "endpoint": _address},
 }
 
 
@@ -89,25 +110,16 @@ class Files:
             if self.root is not None:
                 await asyncio.to_thread(folder.make, self.root)
             await self._inside(path)
-            # Cancelled, it would leave a multi-part upload open: it is stopped by its source.
-            upload = asyncio.ensure_future(
-                obstore.put_async(
-                    self._store,
-                    path,
-                    source,
-                    chunk_size=PART,
-                    max_concurrency=_PARTS_AT_ONCE,
-                    attributes=kept,
-                )
+            # Cancelled, it would leave a multi-part upload open: its source stops it.
+            upload = obstore.put_async(
+                self._store,
+                path,
+                source,
+                chunk_size=PART,
+                max_concurrency=_PARTS_AT_ONCE,
+                attributes=kept,
             )
-            try:
-                await asyncio.shield(upload)
-            except asyncio.CancelledError:
-                source.stop()
-                while not upload.done():  # however often it is cancelled
-                    with suppress(asyncio.CancelledError):
-                        await asyncio.wait([upload])
-                raise
+            await to_its_end(upload, source.stop)
             if self.root is not None:
                 await asyncio.to_thread(folder.settle, self.root, path)
 
@@ -148,11 +160,13 @@ class Files:
         except NotFound:
             return None
 
-    async def remove(self, path: str) -> None:
+    async def remove(self, path: str, *, known: bool = True) -> None:
         """The file, and on a folder what an upload that was cut off has left; nothing where there
-        is none, or where a file of this path cannot be."""
+        is none, or where a file of this path cannot be. A folder that is not there is away, unless
+        nobody has `known` it yet."""
         with suppress(NotFound), self._translated(path, "removed"):
             if self.root is not None:
+                self._need_root(self.root if known else None)
                 await asyncio.to_thread(folder.remove, self.root, path)
             else:
                 await self._remove(path)
@@ -189,9 +203,12 @@ class Files:
     async def _inside(self, path: str) -> None:
         if self.root is None:
             return
-        if not self.root.is_dir():
-            raise NotFound("recording file", path)
+        self._need_root(self.root)
         await asyncio.to_thread(folder.place, self.root, path)
+
+    def _need_root(self, root: Path | None) -> None:
+        if root is not None and not root.is_dir():
+            raise StoreUnavailable(f"{root.as_uri()} is not there")
 
     @contextmanager
     def _translated(self, path: str, done: str) -> Iterator[None]:
@@ -200,17 +217,19 @@ class Files:
         where = f"{self._parts.scheme}://{self._parts.netloc}{self._parts.path}"
         try:
             yield
+        except (CallstoreError, Broken):
+            raise
         except FileNotFoundError as error:
             if done == "written":
                 raise StoreUnavailable(f"{where} is not there: {_first_line(error)}") from error
             raise NotFound("recording file", path) from error
         except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
             raise StoreError(f"{where} refuses the key: {_first_line(error)}") from error
-        except ValueError as error:
-            raise NotFound("recording file", path) from error  # a path that cannot be
-        except (exceptions.BaseError, OSError) as error:
-            said = _first_line(error)
-            raise StoreUnavailable(f"{path or where} cannot be {done}: {said}") from error
+        except Exception as error:
+            if isinstance(error, ValueError) and done != "written":  # a path that cannot be
+                raise NotFound("recording file", path) from error
+            said = f"{path or where} cannot be {done}: {_first_line(error)}"
+            raise StoreUnavailable(said) from error
 
 
 def _first_line(error: Exception) -> str:
@@ -229,12 +248,14 @@ def _config(parts: SplitResult) -> dict[str, Any]:
             key, config_value = options[name](value)
         except ValueError as error:
             raise Invalid.field("/recordings", f"{name} {error}") from None
+        if key in config:
+            raise Invalid.field("/recordings", f"{name} is there twice")
         config[key] = config_value
     return config
 
 
 def _parts(url: object) -> SplitResult:
-    if not isinstance(url, str) or "\0" in url:
+    if not isinstance(url, str) or "\0" in url or "%00" in url or url.strip() != url:
         raise Invalid.field("/recordings", "must be a URL such as file:///var/calls")
     try:
         parts = urlsplit(url)
@@ -242,14 +263,15 @@ def _parts(url: object) -> SplitResult:
         raise Invalid.field("/recordings", f"is no URL: {error}") from None
     if url == "memory:":
         return parts
+    if parts.scheme not in ("file", *_OPTIONS):
+        said = f"{parts.scheme + ':'!r} is none of file:, s3:, gs:, az:, memory:"
+        raise Invalid.field("/recordings", said)
+    path = unquote(parts.path)
+    if "#" in url or {".", ".."} & {*path.split("/")}:
+        raise Invalid.field("/recordings", "must have no # and no . or .. in it")
     if parts.scheme == "file":
-        if parts.netloc or not parts.path.strip("/"):
+        if parts.netloc or not path.startswith("/") or not path.strip("/"):
             raise Invalid.field("/recordings", "a folder is file:///path, with three slashes")
-        return parts
-    if parts.scheme not in _OPTIONS:
-        raise Invalid.field(
-            "/recordings", f"{parts.scheme + ':'!r} is none of file:, s3:, gs:, az:, memory:"
-        )
-    if not parts.netloc or "@" in parts.netloc:
+    elif not _BUCKET.match(parts.netloc):
         raise Invalid.field("/recordings", f"must be {parts.scheme}://bucket/prefix, without a key")
     return parts

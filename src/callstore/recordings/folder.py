@@ -32,7 +32,10 @@ def place(root: Path, path: str) -> Path:
 
 
 def _is_within(found: Path, root: Path) -> bool:
-    return found.resolve().is_relative_to(root.resolve())
+    try:
+        return found.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # a loop of links
+        return False
 
 
 def settle(root: Path, path: str) -> None:
@@ -70,9 +73,14 @@ def remove(root: Path, path: str) -> None:
 
 def walk(root: Path) -> Iterator[str]:
     """Every file's path, those that are not whole too."""
-    for folder, _, names in os.walk(root):
+    for folder, _, names in os.walk(root, onerror=_refuse) if root.is_dir() else ():
         for name in names:
-            yield (Path(folder) / name).relative_to(root).as_posix()
+            path = (Path(folder) / name).relative_to(root)
+            yield os.fsencode(path).decode(errors="replace")
+
+
+def _refuse(error: OSError) -> None:
+    raise error  # what cannot be looked into is not empty
 
 
 def whole(path: str) -> str:

@@ -21,7 +21,7 @@ CONTENT_TYPES: dict[Format, str] = {
 }
 Underway = Literal["upload", "delete"]
 Path = Annotated[str, Meta(max_length=1024)]
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, Meta(max_length=64, pattern="^[0-9a-f]{64}$")]
 
 
 class Recording(Row, frozen=True, kw_only=True):

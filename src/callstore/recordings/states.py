@@ -24,7 +24,7 @@ def failed(row: Recording, now: datetime) -> Recording:
     if row.status == "recording":
         return _stopped(row, now, "failed")
     _need(row, "processing", "fail")
-    if row.underway:
+    if row.underway == "upload":
         raise Conflict("a file of the recording is being uploaded")
     return replace(row, status="failed", updated_at=now)
 

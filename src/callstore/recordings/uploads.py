@@ -4,6 +4,7 @@ A row says where before anything is written, and that it goes before it is remov
 off at whatever point, `finish` finds by that.
 """
 
+import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterable, Awaitable, Callable
@@ -29,7 +30,9 @@ from callstore.recordings.source import Broken, Source
 from callstore.stores.group import Group
 from callstore.stores.holding import holding
 from callstore.stores.protocol import Store
+from callstore.tasks import to_its_end
 
+_FINISH_WITHIN = 15  # seconds for one of them: a sweep has more to do
 _log = logging.getLogger("callstore")
 
 Finished = tuple[int, int]
@@ -44,6 +47,7 @@ class Uploads:
         self._group = group
         self.storage = files  # None: nobody has said where files go
         self._clock = clock
+        self._under_way: dict[Source, asyncio.Event] = {}
 
     @property
     def files(self) -> Files:
@@ -75,12 +79,24 @@ class Uploads:
     ) -> Recording:
         """The row with its file; else nothing of one is left, or a row says what is."""
         source = Source(stream, size=size, sha256=sha256)
+        over = self._under_way[source] = asyncio.Event()
         try:
             async with aclosing(source), self._alone(row):
                 row = await self._clear(await self.found(row.id))
                 return await self._upload(row, source, content_type or CONTENT_TYPES[row.format])
         except Broken as broken:
             raise broken.cause from None
+        finally:
+            del self._under_way[source]
+            over.set()
+
+    async def close(self) -> None:
+        """Uploads that are under way are given up."""
+        waiting = [*self._under_way.items()]
+        for source, _ in waiting:
+            source.stop(StoreUnavailable("the store was closed"))
+        for _, over in waiting:
+            await over.wait()
 
     async def _upload(self, row: Recording, source: Source, content_type: str) -> Recording:
         files, path = self.files, path_of(row, secrets.token_hex(4))
@@ -98,7 +114,7 @@ class Uploads:
                 content_type=content_type,
             )
         except BaseException:
-            await self._abort(row, path)
+            await to_its_end(self._abort(row, path))
             raise
 
     async def _abort(self, row: Recording, path: str) -> None:
@@ -106,7 +122,8 @@ class Uploads:
         try:
             row = await self.do(AbortUpload, row, path=path)
             if row.file_path != path:
-                await self.files.remove(path)  # a sweep has given the upload up meanwhile
+                # A sweep has given the upload up meanwhile.
+                await self.files.remove(path, known=False)
             else:
                 await self._clear(row)
         except (StoreError, NotFound) as error:
@@ -116,10 +133,17 @@ class Uploads:
         return await self._clear(await self.do(BeginDelete, row))
 
     async def fail(self, row: Recording, reason: str) -> Recording:
-        if row.status == "processing" and row.underway:
+        """Also where the storage is away: what is left of an upload goes when it is back."""
+        if row.status == "processing" and row.underway == "upload":
             async with self._alone(row):
-                row = await self._clear(await self.found(row.id))
-        return await self.do(FailRecording, row, reason=reason)
+                row = await self.found(row.id)
+                row = await self.do(AbortUpload, row, path=row.file_path)
+        row = await self.do(FailRecording, row, reason=reason)
+        try:
+            return await self._clear(row)
+        except StoreError as error:
+            _log.warning("recording %s: its file is left to a sweep", row.id, exc_info=error)
+            return row
 
     async def _clear(self, row: Recording) -> Recording:
         """Finishes what was cut off: an upload that nobody goes on with, a deletion."""
@@ -127,7 +151,7 @@ class Uploads:
             row = await self.do(AbortUpload, row, path=row.file_path)
         if row.underway == "delete":
             path = row.file_path
-            await self.files.remove(path)
+            await self.files.remove(path, known=row.status == "available")
             row = await self.do(FinishDelete, row, path=path)
         return row
 
@@ -137,14 +161,16 @@ class Uploads:
         would wait for it anew."""
         done = failed = 0
         late = now - states.FILE_WITHIN
-        for row in await self._store.unfinished_recordings(late):
+        rows = await self._store.unfinished_recordings(late)
+        for row in sorted(rows, key=lambda row: not _is_late(row, late)):  # needs no storage
             if not await keep_on():
                 break
             try:
-                done += await self._finish(row, late)
+                async with asyncio.timeout(_FINISH_WITHIN):
+                    done += await self._finish(row, late)
             except (Conflict, NotFound):
                 continue  # somebody is at it; its call is gone
-            except (Busy, StoreUnavailable) as error:
+            except (Busy, StoreUnavailable, TimeoutError) as error:
                 _log.error("recordings could not be finished", exc_info=error)
                 failed += 1
                 break
@@ -154,10 +180,11 @@ class Uploads:
         return done, failed
 
     async def _finish(self, row: Recording, late: datetime) -> bool:
-        if row.status == "processing" and (row.stopped_at or row.created_at) <= late:
-            # However it is still being uploaded: whoever does that is refused at its end.
-            row = await self._clear(row)
-            return (await self.do(FailRecording, row, reason=states.NO_FILE)).status == "failed"
+        if _is_late(row, late):
+            # Though it may be under way: whoever uploads it is refused at its end.
+            if row.underway == "upload":
+                await self.do(AbortUpload, row, path=row.file_path)
+            return (await self.fail(await self.found(row.id), states.NO_FILE)).status == "failed"
         async with self._alone(row):
             before = await self.found(row.id)
             return await self._clear(before) != before
@@ -166,3 +193,7 @@ class Uploads:
         """Nobody else does anything to its file meanwhile."""
         refusal = Conflict(f"something is being done to the file of recording {row.id} already")
         return holding(self._store, f"upload:{row.id}", self._clock, refusal=refusal)
+
+
+def _is_late(row: Recording, late: datetime) -> bool:
+    return row.status == "processing" and (row.stopped_at or row.created_at) <= late

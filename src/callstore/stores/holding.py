@@ -9,6 +9,7 @@ from callstore.errors import Busy, CallstoreError, StoreError
 from callstore.stores import leases
 from callstore.stores.holders import is_gone, new_holder
 from callstore.stores.protocol import Store
+from callstore.tasks import to_its_end
 
 _RENEW_EVERY = leases.LEASE_FOR.total_seconds() / 3
 
@@ -24,9 +25,15 @@ async def holding(
     async def renew() -> bool:
         return await store.change_lease(id, leases.renew(id, holder, clock())) is not None
 
-    if await store.change_lease(id, leases.take(id, holder, clock(), is_gone)) is None:
-        raise refusal
+    async def forget() -> None:
+        with suppress(StoreError):  # then it runs out by itself
+            await store.change_lease(id, leases.forget(holder))
+
     try:
+        # Who is cancelled here may have taken it all the same.
+        taking = store.change_lease(id, leases.take(id, holder, clock(), is_gone))
+        if await to_its_end(taking) is None:
+            raise refusal
         async with asyncio.timeout(None) as limit:
             renewing = asyncio.create_task(_keep(renew, limit))
             try:
@@ -40,8 +47,7 @@ async def holding(
             raise
         raise Busy(f"the lease {id!r} ran out and another took it: this stopped half way") from None
     finally:
-        with suppress(StoreError):  # then it runs out by itself
-            await store.change_lease(id, leases.forget(holder))
+        await to_its_end(forget())
 
 
 async def _keep(renew: Callable[[], Awaitable[bool]], limit: asyncio.Timeout) -> None:

@@ -1,6 +1,7 @@
 """Files of recordings: whole or not there, and links to them."""
 
 import asyncio
+import contextvars
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -110,6 +111,9 @@ class TestFiles:
             ([SOUND], {"size": len(SOUND) - 1}, "/size"),
             ([SOUND], {"size": len(SOUND) + 1}, "/size"),
             ([SOUND], {"sha256": "0" * 64}, "/sha256"),
+            ([SOUND], {"sha256": "0" * 64 + "\n"}, "/sha256"),
+            ([SOUND], {"sha256": "0" * 63 + "A"}, "/sha256"),
+            ([SOUND], {"size": 0}, "/size"),
             ([SOUND, "text"], {}, "/stream"),
             ([SOUND, None], {}, "/stream"),
             ([SOUND] * 1000, {"sha256": "0" * 64}, "/sha256"),
@@ -157,6 +161,65 @@ class TestFiles:
         with pytest.raises(asyncio.CancelledError):
             await task
         await waits(calls, row.id)
+
+    async def test_it_can_be_put_again_whenever_it_was_cancelled(self, calls: Calls) -> None:
+        call = await answered(calls)
+        for moment in range(24):
+            row = await stopped(calls, call)
+            task = asyncio.create_task(calls.recordings.put(row.id, stream(b"first", b"try")))
+            await asyncio.sleep(moment * 0.0003)
+            for _ in range(moment % 3 + 1):
+                task.cancel()
+                await asyncio.sleep(0)
+            await asyncio.wait([task])
+            row = await calls.recordings.get(row.id)
+            if row.status != "available":
+                row = await calls.recordings.put(row.id, stream(b"again"))
+            assert await content(calls, row.id) in (b"firsttry", b"again")
+        assert len(await paths(calls)) == 24
+
+    async def test_a_stream_runs_as_a_loop_over_it_would(self, calls: Calls) -> None:
+        """In one task, and until its next step nothing is held of what it gave."""
+        place = contextvars.ContextVar("place", default="outside")
+
+        async def source() -> AsyncIterator[Any]:
+            buffer = bytearray()
+            token = place.set("inside")
+            async with asyncio.timeout(60):
+                for n in range(4):
+                    buffer += SOUND
+                    yield memoryview(buffer)[:: n % 2 + 1]
+                    buffer.clear()
+            place.reset(token)
+
+        row = await stopped(calls)
+        assert (await calls.recordings.put(row.id, source())).file_size == 3 * len(SOUND)
+        late = await stopped(calls, await calls.get(row.call_session_id))
+
+        async def slow() -> AsyncIterator[bytes]:
+            async with asyncio.timeout(0.01):
+                yield SOUND
+                await asyncio.Event().wait()
+
+        with pytest.raises(TimeoutError):
+            await calls.recordings.put(late.id, slow())
+
+    async def test_what_is_under_way_when_all_is_closed_is_given_up(self, opening: Opening) -> None:
+        reached = asyncio.Event()
+
+        async def endless() -> AsyncIterator[bytes]:
+            yield SOUND
+            reached.set()
+            await asyncio.Event().wait()
+
+        async with opening() as opened:
+            row = await stopped(opened)
+            task = asyncio.create_task(opened.recordings.put(row.id, endless()))
+            await reached.wait()
+            left = storage(opened)
+        with pytest.raises(errors.StoreUnavailable, match="closed"):
+            await task
+        assert [path async for some in left.list() for path in some] == []
 
     async def test_a_stream_is_closed_when_its_upload_is_over_and_not_when_it_never_began(
         self, calls: Calls
@@ -244,7 +307,9 @@ class TestFiles:
         assert (after.version, after.ended_at) == (ended.version + 1, ended.ended_at)
         assert (await calls.recordings.get(row.id)).content_type == "audio/webm; codecs=opus"
 
-    @pytest.mark.parametrize("kind", ["", "video", "video/", "a/b\nX-Y: z", "a/b; \x00", "ä/b"])
+    @pytest.mark.parametrize(
+        "kind", ["video/webm\n", "", "video", "video/", "a/b\nX-Y: z", "a/b; \x00", "ä/b"]
+    )
     async def test_a_content_type_is_one(self, calls: Calls, kind: str) -> None:
         row = await stopped(calls)
         with pytest.raises(errors.Invalid, match="/content_type"):

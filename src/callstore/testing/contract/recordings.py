@@ -82,6 +82,14 @@ class TestRecordings:
             await calls.recordings.start(call.id, ANN)
         assert await calls.recordings.list(call.id) == []
 
+    @pytest.mark.parametrize("wrong", [{"format": "avi"}, {"quality": "4k"}, {"format": None}])
+    async def test_a_format_and_a_quality_are_one_of_those_there_are(
+        self, calls: Calls, wrong: dict[str, Any]
+    ) -> None:
+        call = await answered(calls)
+        with pytest.raises(errors.Invalid, match=f"/{next(iter(wrong))}"):
+            await calls.recordings.start(call.id, ANN, **wrong)
+
     async def test_one_runs_at_a_time_and_several_over_a_calls_life(self, calls: Calls) -> None:
         call = await answered(calls)
         first = await calls.recordings.start(call.id, ANN)

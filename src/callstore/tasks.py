@@ -1,0 +1,24 @@
+"""Work that is not left in the middle."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def to_its_end(work: Awaitable[T], stop: Callable[[], object] = lambda: None) -> T:
+    """What `work` gives. Whoever waits for it may be cancelled, however often: then `stop` is
+    called once, and CancelledError raised when the work has come to its end all the same."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        stop()
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # seen: what is told is that it was cancelled
+        raise
