@@ -20,6 +20,7 @@ from callstore.stores.sqlite import connection
 from callstore.testing import FakeClock
 from callstore.testing.mongod import LocalMongod
 
+pytestmark = pytest.mark.xdist_group("index use")  # two databases with a past, made once
 Document = dict[str, Any]
 
 

@@ -17,5 +17,5 @@ def fresh_store(fresh_mongo: Callable[[], str]) -> Callable[[], str]:
 
 class TestLives:  # type: ignore[no-redef] # in place of the contract's
     def test_random_lives_go_as_in_the_plain_model(self, fresh_store: Callable[[], str]) -> None:
-        """Forty of the hundred: on a database of its own each takes seconds."""
-        check_calls(fresh_store, replace(QUICK, lives=40))
+        """A quarter of the hundred: on a database of its own each takes seconds."""
+        check_calls(fresh_store, replace(QUICK, lives=25))

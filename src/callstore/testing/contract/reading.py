@@ -1,5 +1,6 @@
 """What is read: calls by key, a conversation's history, a party's log."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -360,29 +361,37 @@ class TestLongFilteredPages:
         self, calls: Calls, clock: FakeClock
     ) -> None:
         """The needle lies below 1,050 others: short pages with a next lead to it."""
-        rooms = [conversation(n) for n in range(1, 1052)]
-        for n, room in enumerate(rooms):
-            await calls.start(room, ANN, type="audio" if n == 0 else "video")
-            clock.advance(0.001)
+        first_room, *rooms = [conversation(n) for n in range(1, 1052)]
+        await calls.start(first_room, ANN, type="audio")
+        clock.advance(0.001)
+        await asyncio.gather(*(calls.start(room, ANN) for room in rooms))
         first = await calls.log(ANN, type="audio")
         assert first.items == []
         assert first.next is not None
         second = await calls.log(ANN, type="audio", cursor=first.next)
-        assert [entry.conversation_id for entry in second.items] == [rooms[0]]
+        assert [entry.conversation_id for entry in second.items] == [first_room]
         assert second.next is None
         plenty = await calls.log(ANN, type="video", limit=100)
         assert len(plenty.items) == 100
         assert len(await walked(lambda **o: calls.log(ANN, **o), type="video", limit=100)) == 1050
 
     async def test_a_history_does_too(self, calls: Calls, clock: FakeClock) -> None:
-        for n in range(1003):
-            call = await calls.start(ROOM, ANN, type="audio" if n == 0 else "video")
-            await calls.end(call.id)
-            clock.advance(0.001)
-        first = await calls.history(ROOM, type="audio")
+        room, needle, ids = conversation(3), chosen_id(1), [chosen_id(n) for n in range(2, 1004)]
+        await calls.start(room, ANN, type="audio", call_id=needle)
+        await calls.end(needle)
+        clock.advance(0.001)
+        # One after the other, in the order in which they are asked for.
+        await asyncio.gather(
+            *(
+                each
+                for id in ids
+                for each in (calls.start(room, ANN, call_id=id), calls.end(id))
+            )
+        )
+        first = await calls.history(room, type="audio")
         assert first.items == []
         assert first.next is not None
-        second = await calls.history(ROOM, type="audio", cursor=first.next)
-        assert len(second.items) == 1
-        by_party = await calls.history(ROOM, type="audio", party=ANN, cursor=first.next)
+        second = await calls.history(room, type="audio", cursor=first.next)
+        assert [call.id for call in second.items] == [needle]
+        by_party = await calls.history(room, type="audio", party=ANN, cursor=first.next)
         assert len(by_party.items) == 1
