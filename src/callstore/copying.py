@@ -97,7 +97,7 @@ def _now() -> datetime:
 @asynccontextmanager
 async def _alone(source: Store, target: Store) -> AsyncIterator[None]:
     """No other copies to the target, and it is not the source under another name."""
-    refusal = Conflict("another copy to this database is on its way, or died elsewhere within a minute")
+    refusal = Conflict("another copy to this database is on its way, or died within a minute")
     async with holding(target, LEASE, _now, refusal=refusal) as holder:
         seen: list[Lease | None] = []
         await source.change_lease(LEASE, seen.append)

@@ -357,11 +357,10 @@ class _Life:
             if self._rng.random() < 0.1:
                 self._on(id, timedelta(minutes=5), FailRecording, reason="the recorder has died")
                 continue
-            path = path_of(row, id[-8:])
+            path, kind = path_of(row, id[-8:]), CONTENT_TYPES[row.format]
             self._on(id, timedelta(minutes=1), BeginUpload, path=path)
             file: dict[str, Any] = {"path": path, "size": 60_000 * (row.duration + 1)}
-            file["sha256"] = sha256(path.encode()).hexdigest()
-            file["content_type"] = CONTENT_TYPES[row.format]
+            file |= {"sha256": sha256(path.encode()).hexdigest(), "content_type": kind}
             self._on(id, timedelta(minutes=2), FinishUpload, **file)
             wished = timedelta(hours=self._rng.uniform(1, 40))
             over = row.stopped_at + RECORDING_KEPT < until - timedelta(days=1)

@@ -17,8 +17,9 @@ from callstore.testing.contract.recordings import SOUND, available, stopped, str
 from callstore.testing.contract.world import Opening, answered
 
 # Of the contract only what has to do with files; all else runs on each store.
-for _name in [name for name in globals() if name.startswith("Test") and name != "TestFiles"]:
-    del globals()[_name]
+for _name in [name for name in globals() if name.startswith("Test")]:
+    if _name not in ("TestFiles", "TestUploads"):
+        del globals()[_name]
 
 MIB = 1024 * 1024
 

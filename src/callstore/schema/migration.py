@@ -130,7 +130,7 @@ class Migration:
 
     def alone(self) -> AbstractAsyncContextManager[str]:
         """While it lasts no other migrates this database: Busy for them."""
-        refusal = Busy("another migrates this database; if it died elsewhere, its lease ends in a minute")
+        refusal = Busy("another migrates this database; if it died, its lease ends in a minute")
         return holding(self._store, LEASE, self._clock, refusal=refusal)
 
 

@@ -20,6 +20,7 @@ _NOUNS = (
     "captions",
     "searching",
     "starting",
+    "uploads",
     "clocks",
     "coming",
     "files",
@@ -94,6 +95,7 @@ from callstore.testing.contract.starting import (  # noqa: E402
     TestOneLiveCall,
     TestStart,
 )
+from callstore.testing.contract.uploads import TestUploads  # noqa: E402
 from callstore.testing.contract.world import (  # noqa: E402
     calls,
     clock,
@@ -147,6 +149,7 @@ __all__ = [
     "TestStateAt",
     "TestSweepLease",
     "TestTimeline",
+    "TestUploads",
     "TestWhatAnEndLeaves",
     "TestWhoMaySpeak",
     "TestWrongCall",
