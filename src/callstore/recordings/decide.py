@@ -102,20 +102,28 @@ def _begin_delete(turn: Turn, row: Recording, _: BeginDelete) -> None:
 def _finish_delete(turn: Turn, row: Recording, command: FinishDelete) -> None:
     after = states.removed(row, command.path, turn.now)
     if after.status == "deleted":
-        _tell(turn, row, after, "recording.deleted")
-    else:
-        turn.set_recording(after)
+        return _tell(turn, row, after, "recording.deleted")
+    turn.set_recording(after)
+    return _stamp(turn)
 
 
 def _tell(turn: Turn, row: Recording, after: Recording, type: EventType, **data: Any) -> None:
-    """The change and its event; the last recording that goes lets an ended call go in its time."""
+    """The change and its event."""
     if after is row:
         return
     turn.event(type, data={"recordingId": row.id, **data})
     turn.set_recording(after)
-    ended_at = turn.call.ended_at
-    if ended_at is not None and not turn.call.holds:
-        turn.set_call(expires_at=recorded.expiry(turn, ended_at))
+    _stamp(turn)
+
+
+def _stamp(turn: Turn) -> None:
+    """The last recording of an ended call that goes lets the call go in its time."""
+    call = turn.call
+    if call.ended_at is None or call.holds:
+        return
+    expires_at = recorded.expiry(turn, call.ended_at)
+    if expires_at != call.expires_at:
+        turn.set_call(expires_at=expires_at)
 
 
 _TURNS: dict[type[OnRecording], Callable[[Turn, Recording, Any], None]] = {

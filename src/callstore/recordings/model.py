@@ -59,8 +59,9 @@ class Recording(Row, frozen=True, kw_only=True):
 
     @property
     def keeps_call(self) -> bool:
-        """Whether it has a file, or may get one: its call stays that long."""
-        return self.status in ("recording", "processing", "available")
+        """Whether it has a file, may get one, or something of one is left: its call stays."""
+        waits = self.status in ("recording", "processing", "available")
+        return waits or self.underway is not None
 
 
 def in_order_of_beginning(rows: Iterable[Recording]) -> list[Recording]:
