@@ -103,7 +103,7 @@ class Life:
         self.now, self.new_id = START, fake_ids()
         _, made = lifecycle.start(start, same=None, live=None, context=self.context())
         assert made is not None
-        self.state = State(call=made.call, everyone=True)
+        self.state = State(call=made.call, everyone=True, recorded=True)
         self.state.apply(made)
         self.events: list[Event] = list(made.events)
 
@@ -216,6 +216,8 @@ def decided(
         loaded.entries = {k: v for k, v in loaded.entries.items() if k in logs}
         ids = {row.id for row in loaded.participants.values()}
         loaded.pulses = {k: v for k, v in loaded.pulses.items() if k in ids}
+    if not everyone and not want.recordings:
+        loaded.recorded, loaded.recordings = False, {}
     changed = batch.decide([loaded], lease)
     outcomes = [
         (type(one.outcome), str(one.outcome)) if isinstance(one.outcome, Exception) else one.outcome
