@@ -116,7 +116,8 @@ class _Telling:
         self._latest: dict[str, str] = {}  # the row that tells of somebody's latest stay
         self.became: dict[str, str] = {}
         first = _first(call, self._rows, self._party(call.initiator_id))
-        self.turn = Turn(State(call=first, everyone=True, recorded=True), replace(context, now=first.created_at))
+        state = State(call=first, everyone=True, recorded=True)
+        self.turn = Turn(state, replace(context, now=first.created_at))
         self._begin()
 
     def _party(self, id: str) -> Party:
