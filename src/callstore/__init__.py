@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from callstore.opening import open_calls
     from callstore.recordings.model import Recording
     from callstore.retention.doctor import DoctorReport
+    from callstore.retention.facade import RetentionReport
     from callstore.retention.sweep import SweepReport
     from callstore.schema.adoption.model import AdoptionReport
     from callstore.schema.export import export_schema
@@ -58,6 +59,7 @@ __all__ = [
     "Participant",
     "Party",
     "Recording",
+    "RetentionReport",
     "SchemaReport",
     "SeedReport",
     "Settings",
@@ -80,6 +82,7 @@ _ELSEWHERE = {
     "DoctorReport": "callstore.retention.doctor",
     "Page": "callstore.calls.pages",
     "Recording": "callstore.recordings.model",
+    "RetentionReport": "callstore.retention.facade",
     "SchemaReport": "callstore.schema.report",
     "SeedReport": "callstore.seeding",
     "Settings": "callstore.settings",

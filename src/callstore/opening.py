@@ -23,6 +23,7 @@ from callstore.recordings.facade import Recordings
 from callstore.recordings.files import Files
 from callstore.recordings.uploads import Uploads
 from callstore.retention.doctor import Doctor
+from callstore.retention.facade import Retention
 from callstore.retention.sweep import Sweep
 from callstore.schema.facade import Schema
 from callstore.settings import Settings, load_settings
@@ -98,6 +99,7 @@ def _calls(
     of: dict[str, Any] = {"clock": lambda: cut(clock()), "settings": settings}
     timed: dict[str, Any] = {"clock": of["clock"], "liveness": settings.liveness}
     quality = Quality(store, group, new_id=new_id, **of)
+    retention = Retention(store, uploads, clock=of["clock"], horizons=settings.horizons)
     return Calls(
         store,
         group,
@@ -105,8 +107,9 @@ def _calls(
         captions=Captions(store, group),
         quality=quality,
         recordings=Recordings(store, group, uploads, **of),
+        retention=retention,
         schema=Schema(store, new_id=new_id, **of),
-        sweep=Sweep(store, group, quality.analyse, uploads.finish, **timed),
+        sweep=Sweep(store, group, quality.analyse, uploads.finish, retention.stamp, **timed),
         doctor=Doctor(store, group, uploads, **timed),
         **of,
     )

@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 
 from callstore.errors import Invalid
 from callstore.quality.lines import Lines
+from callstore.retention.horizons import Horizons
 
 Days = Annotated[float, Meta(gt=0, le=36_500)]
 
@@ -25,6 +26,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keep_calls_days: Days = 90
     keep_samples_days: Days = 7
     keep_captions_days: Days = 30
+    keep_recordings_days: Days = 30
     liveness_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 120
     """Silence after which a participant is lost; 0: never, else at least 60."""
     command_deadline: Annotated[float, Meta(gt=0, le=3600)] = 10
@@ -65,6 +67,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def keep_captions(self) -> timedelta:
         return timedelta(days=self.keep_captions_days)
+
+    @property
+    def horizons(self) -> Horizons:
+        return Horizons(
+            calls=self.keep_calls,
+            samples=self.keep_samples,
+            captions=self.keep_captions,
+            recordings=timedelta(days=self.keep_recordings_days),
+        )
 
     @property
     def liveness(self) -> timedelta | None:

@@ -165,6 +165,15 @@ METHODS: dict[str, Work] = {
     "overdue": lambda w: w.calls._store.overdue(w.clock(), w.clock()),
     "due": lambda w: w.calls._store.due(w.clock(), w.clock(), w.clock()),
     "unanalysed": lambda w: w.calls._store.unanalysed(),
+    "retention: stamping": lambda w: w.calls._store.stamp(
+        "1 2 3 4", w.clock(), 50, w.calls.retention._stamps
+    ),
+    "retention: what has expired": lambda w: w.calls._store.count_expired(w.ended.created_at),
+    "retention: calls": lambda w: w.calls._store.expire_calls(w.clock() + timedelta(days=12), 10),
+    "retention: captions": lambda w: w.calls._store.expire_rows(
+        "CallTranscription", w.clock() + timedelta(days=7), 20
+    ),
+    "retention: files": lambda w: w.calls._store.expired_recordings(w.clock(), 20),
     "lease": lambda w: w.calls._store.change_lease("x", lambda _: None),
     "copying: rows": lambda w: w.calls._store.rows("CallParticipant", None, 100),
     "copying: rows that are there": lambda w: w.calls._store.rows_like("CallSession", [w.ended]),

@@ -115,6 +115,7 @@ MORE = {
     "due": (300, "live rows, and their pulses"),
     "overdue": (300, "the same"),
     "unanalysed": (3, "the calls that go on, with samples"),
+    "retention: stamping": (300, "the rows of the calls, which say something else"),
     "search in a call": (202, "the captions of the call"),
     "search in a conversation": (40, "those with the rarest of the words"),
     "search of a party": (80, "the same, and who was in their calls"),
@@ -243,7 +244,7 @@ HOT = [
     name
     for name in METHODS
     if name not in {"current", "overdue", "due", "unanalysed", "unfinished recordings", *WHOLE}
-    and not name.startswith("copying")
+    and not name.startswith(("copying", "retention"))  # of all conversations, on all shards
 ]
 
 

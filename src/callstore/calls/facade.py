@@ -29,6 +29,7 @@ from callstore.errors import NotFound
 from callstore.quality.facade import Quality
 from callstore.recordings.facade import Recordings
 from callstore.retention.doctor import Doctor, DoctorReport
+from callstore.retention.facade import Retention
 from callstore.retention.sweep import Sweep, SweepReport
 from callstore.schema.facade import Schema
 from callstore.seeding import SeedReport, seed_store
@@ -54,6 +55,7 @@ class Calls:
         captions: Captions,
         quality: Quality,
         recordings: Recordings,
+        retention: Retention,
         schema: Schema,
         sweep: Sweep,
         doctor: Doctor,
@@ -66,6 +68,7 @@ class Calls:
         self.captions = captions
         self.quality = quality
         self.recordings = recordings
+        self.retention = retention
         self.schema = schema
         self._sweep = sweep
         self._doctor = doctor
@@ -382,8 +385,6 @@ class Calls:
         how many more were written."""
         asked = check(arguments.Seed, count=count, seed=seed, until=until)
         return await seed_store(self._store, self._settings, asked, self._now(), progress)
-
-    # -- inside
 
     async def _submit(self, command: type[commands.Command], **given: Any) -> Any:
         return await self._group.submit(check(command, **given))

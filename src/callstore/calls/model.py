@@ -215,6 +215,7 @@ class Call(Row, frozen=True, kw_only=True):
     holds: list[Id] = []
     erased_count: Count = 0
     expires_at: datetime | None = None
+    horizons: Annotated[str, Meta(max_length=100)] | None = None  # its rows are stamped by these
     outcome: Outcome | UnsetType = UNSET  # derived, never stored
     participants: list[Participant] | None = None
     names: dict[str, Any] | None = None  # what the host's `describe` says of those in it

@@ -217,6 +217,10 @@ def unusable(message: str) -> NoReturn:
         "quality": ("callstore.cli.quality:quality", "Score getStats() traces, explain a score."),
         "sweep": ("callstore.cli.sweep:sweep", "Do what is due: time out, lose, switch, analyse."),
         "doctor": ("callstore.cli.doctor:doctor", "Find what does not agree, and mend it."),
+        "retention": (
+            "callstore.cli.retention:retention",
+            "What has expired: show it, delete it.",
+        ),
         "schema": (
             "callstore.cli.schema:schema",
             "Take a database's schema up and down, try its rules.",

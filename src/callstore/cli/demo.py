@@ -1,7 +1,7 @@
 """callstore demo: the first thing anyone sees."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,23 @@ import click
 from rich.rule import Rule
 from rich.text import Text
 
-from callstore import Call, Calls, Caption, Event, LogEntry, Party, Recording, Stint, open_calls
+from callstore import (
+    Call,
+    Calls,
+    Caption,
+    Event,
+    LogEntry,
+    Party,
+    Recording,
+    RetentionReport,
+    Stint,
+    open_calls,
+)
 from callstore.cli.app import App, Storeless
 from callstore.cli.grid import Grid
 from callstore.cli.output import bytes_of, clock, duration, moment, quality, show, who, word
 from callstore.cli.quality_views import issues
-from callstore.demo import Cast, Scene, begins_now, cast, play
+from callstore.demo import Cast, Clock, Scene, begins_now, cast, play
 from callstore.errors import NotFound
 from callstore.quality.model import Analytics, ParticipantMetrics, Window
 from callstore.quality.score import label
@@ -52,7 +63,7 @@ async def _demo(app: App, path: Path, *, kept: bool) -> None:
     async with open_calls(
         f"sqlite:///{path}", clock=time, describe=lambda _: who_plays.names
     ) as calls:
-        stage = _Shown(calls, who_plays, quiet=app.json)
+        stage = _Shown(calls, who_plays, time, quiet=app.json)
         stage.opening()
         await play(calls, time, who_plays, stage.scene)
         await stage.closing()
@@ -65,8 +76,9 @@ async def _demo(app: App, path: Path, *, kept: bool) -> None:
 class _Shown:
     """Shows each scene when it is over, from what the store gives."""
 
-    def __init__(self, calls: Calls, cast: Cast, *, quiet: bool) -> None:
+    def __init__(self, calls: Calls, cast: Cast, time: Clock, *, quiet: bool) -> None:
         self.calls = calls
+        self.time = time
         self.cast = cast
         self.quiet = quiet
         self.calls_shown: list[str] = []
@@ -228,6 +240,13 @@ class _Shown:
         history = await self.calls.history(self.cast.conversation)
         log = await self.calls.log(self.cast.ben)
         self.document["history"], self.document["log"] = history.items, log.items
+        self.time.now += timedelta(minutes=6)  # nothing of a call is under way any more
+        await self.calls.sweep()
+        plans = {
+            days: await self.calls.retention.plan(now=self.time.now + timedelta(days=days))
+            for days in (30, 90)
+        }
+        self.document["retention"] = plans
         if self.quiet:
             return
         title = self.cast.names[f"c:{self.cast.conversation}"]
@@ -236,6 +255,17 @@ class _Shown:
         unseen = await self.calls.unseen(self.cast.ben)
         show("", Rule("Ben's own log", align="left", style="cyan"))
         show(self._log(log.items, unseen))
+        show("", Rule("What retention would delete", align="left", style="cyan"))
+        show(self._retention(plans))
+
+    def _retention(self, plans: dict[int, RetentionReport]) -> Grid:
+        """What a run would delete, of what is there now."""
+        table = Grid("collection", *(f"in {days} days>" for days in plans))
+        names = dict.fromkeys(name for plan in plans.values() for name in plan.rows)
+        for name in names:
+            table.add_row(name, *(f"{plan.rows.get(name, 0):,}" for plan in plans.values()))
+        table.add_row("files", *(f"{plan.files:,}" for plan in plans.values()))
+        return table
 
     def _history(self, items: Sequence[Call]) -> Grid:
         table = Grid("started", "type", "called by", "outcome", "ended by", "talked>", "people>")

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from datetime import UTC, datetime
 
 import click
@@ -10,6 +11,7 @@ from callstore import Calls, errors
 from callstore.cli.app import App, Command, failure
 from callstore.retention.sweep import SweepReport
 
+RETENTION_EVERY = 3600  # seconds
 WORDS = {
     "timed_out": "timed out",
     "lost": "lost",
@@ -33,7 +35,8 @@ def sweep(app: App, every: float | None) -> None:
     """Do what is due: time out calls, close lost parties, switch modes, analyse, finish uploads
     and deletions that were cut off.
 
-    Nothing is done while another process sweeps. With --every and --json there is one JSON
+    Nothing is done while another process sweeps. With --every what has expired is deleted once an
+    hour, as by `callstore retention run`. With --every and --json there is one JSON
     document a line, one line a sweep.
     """
     if every is not None:
@@ -52,9 +55,13 @@ async def _go_on(app: App, calls: Calls, every: float) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     if not app.json:
         click.echo(f"sweeping every {every:g} s until Ctrl-C or SIGTERM", err=True)
+    retained = None
     while not stop.is_set():
         try:
             _tell(app, await calls.sweep())
+            if retained is None or time.monotonic() - retained >= RETENTION_EVERY:
+                await calls.retention.run()
+                retained = time.monotonic()
         except (errors.Busy, errors.StoreUnavailable) as error:
             failure(error).show()  # it may pass: the next sweep does what is left
         try:

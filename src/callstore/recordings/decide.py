@@ -122,8 +122,8 @@ def _stamp(turn: Turn) -> None:
     if call.ended_at is None or call.holds:
         return
     expires_at = recorded.expiry(turn, call.ended_at)
-    if expires_at != call.expires_at:
-        turn.set_call(expires_at=expires_at)
+    if turn.made.events or expires_at != call.expires_at:
+        turn.set_call(expires_at=expires_at, horizons=None)  # a sweep stamps what came after
 
 
 _TURNS: dict[type[OnRecording], Callable[[Turn, Recording, Any], None]] = {

@@ -16,6 +16,7 @@ from callstore.stores.leases import SWEEP, release, take
 from callstore.stores.protocol import Store
 
 _log = logging.getLogger("callstore")
+KeepOn = Callable[[], Awaitable[bool]]
 
 
 class SweepReport(Row, frozen=True, kw_only=True):
@@ -41,7 +42,8 @@ class Sweep:
         store: Store,
         group: Group,
         analyse: Callable[[str], Awaitable[object]],
-        finish: Callable[[datetime, Callable[[], Awaitable[bool]]], Awaitable[tuple[int, int]]],
+        finish: Callable[[datetime, KeepOn], Awaitable[tuple[int, int]]],
+        stamp: Callable[[datetime, KeepOn], Awaitable[int]],
         *,
         clock: Callable[[], datetime],
         liveness: timedelta | None,
@@ -50,6 +52,7 @@ class Sweep:
         self._group = group
         self._analyse = analyse
         self._finish = finish
+        self._stamp = stamp
         self._clock = clock
         self._liveness = liveness
         self._pinned: datetime | None = None
@@ -77,6 +80,7 @@ class Sweep:
             analysed = await self._analyse_ended()
             now = self._pinned or self._clock()
             finished, unfinished = await self._finish(now, self._keep_lease)
+            await self._stamp(now, self._keep_lease)
         finally:
             await self._store.change_lease(SWEEP, release(self._holder))
         return SweepReport(

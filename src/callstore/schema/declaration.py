@@ -104,37 +104,46 @@ def collection(
     derived: tuple[str, ...] = (),
     native: tuple[str, ...] = (),
     wide: tuple[str, ...] = (),
+    coming: tuple[str, ...] = (),
     indexes: tuple[Index, ...] = (),
     ttl: bool = True,
     **rest: Any,
 ) -> Collection:
+    """`ttl`: MongoDB expires its rows where nobody else does."""
     info = msgspec.inspect.type_info(row)
     assert isinstance(info, msgspec.inspect.StructType)
     types = {f.name: f.type for f in msgspec.structs.fields(row)}
     fields = tuple(
-        _field(field, types[field.name], native=field.name in native, wide=field.name in wide)
+        msgspec.structs.replace(
+            _field(field, types[field.name]),
+            native=field.name in native,
+            wide=field.name in wide,
+            coming=field.name in coming,
+        )
         for field in info.fields
         if field.name not in derived
     )
     # Codecs take the first values of a row: what is derived stands at its end.
     assert [field.name for field in info.fields[len(fields) :]] == list(derived)
-    if ttl:
-        indexes += (_expiry(name),)
+    if ttl and not any(index.ttl for index in indexes):
+        indexes += (expiry(name, only="mongodb"),)
     return Collection(name=name, row=row, fields=fields, indexes=indexes, **rest)
 
 
-def _expiry(name: str) -> Index:
+def expiry(name: str, *, ttl: bool = True, only: Literal["mongodb"] | None = None) -> Index:
+    swept = "" if only else "retention: what has expired"
+    net = "rows go by themselves where no sweeper runs" if ttl else ""
     return Index(
         name=f"{name}_expiresAt",
         fields=("expiresAt",),
         where={"expiresAt": PRESENT},
-        ttl=True,
-        only="mongodb",
-        serves="rows go by themselves where no sweeper runs",
+        ttl=ttl,
+        only=only,
+        serves="; ".join(filter(None, (swept, net))),
     )
 
 
-def _field(field: msgspec.inspect.Field, annotation: Any, *, native: bool, wide: bool) -> Field:
+def _field(field: msgspec.inspect.Field, annotation: Any) -> Field:
     type_, nullable = field.type, False
     if isinstance(type_, msgspec.inspect.UnionType):
         options = [t for t in type_.types if not isinstance(t, msgspec.inspect.NoneType)]
@@ -165,7 +174,5 @@ def _field(field: msgspec.inspect.Field, annotation: Any, *, native: bool, wide:
         kind=kind,
         nullable=nullable,
         type=annotation,
-        native=native,
-        wide=wide,
         **known,
     )

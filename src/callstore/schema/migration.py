@@ -12,6 +12,7 @@ from typing import Any
 
 from callstore.errors import Busy, Conflict
 from callstore.schema import tables
+from callstore.schema.declaration import PRESENT
 from callstore.schema.report import Built
 from callstore.schema.shape import Change, Shape, changes
 from callstore.schema.steps import Fill, History, Step
@@ -125,6 +126,8 @@ class Migration:
             for collection, shape in before.items()
             for name in after[collection].fields
             if collection in after and name not in shape.fields
+            if name in live.get(collection, after[collection]).fields
+            if await self._structure.count(collection, {name: PRESENT})
         ]
         return [*(f"{name} ({count} rows)" for name, count in rows.items() if count), *fields]
 

@@ -7,7 +7,7 @@ from callstore.calls.model import LIVE_STATUSES, Call, Event, LogEntry, Particip
 from callstore.captions.model import Caption
 from callstore.quality.model import Analytics, Sample
 from callstore.recordings.model import Recording
-from callstore.schema.declaration import PRESENT, Collection, Index, Rule, collection
+from callstore.schema.declaration import PRESENT, Collection, Index, Rule, collection, expiry
 from callstore.schema.model import Lease, SchemaStep
 from callstore.validation import JSON_BYTES
 
@@ -31,6 +31,7 @@ CALL = collection(
     derived=("outcome", "participants", "names"),
     of_call=False,
     guard="version",
+    coming=("horizons",),
     rules=(
         Rule(
             name="liveStatus",
@@ -93,6 +94,13 @@ CALL = collection(
             where={"live": True, "mode": "sfu", "fewSince": PRESENT},
             serves="sweep: calls to bring back to p2p",
         ),
+        Index(
+            name="CallSession_horizons",
+            fields=("horizons",),
+            where={"live": False},
+            serves="sweep: ended calls whose rows are not stamped, or by other horizons",
+        ),
+        expiry("CallSession"),
     ),
 )
 
@@ -215,6 +223,7 @@ SAMPLE = collection(
             where={"analysed": False},
             serves="sweep: ended calls with samples that no analysis has seen",
         ),
+        expiry("CallQualitySample"),
     ),
 )
 
@@ -245,6 +254,7 @@ CAPTION = collection(
             words="words",
             serves="search in a conversation, or in a party's",
         ),
+        expiry("CallTranscription"),
     ),
 )
 
@@ -281,6 +291,7 @@ RECORDING = collection(
             where={"underway": PRESENT},
             serves="sweep: uploads and deletions that were cut off",
         ),
+        expiry("CallRecording", ttl=False),
     ),
 )
 

@@ -1,6 +1,6 @@
 """What a store is asked for. Stores load and commit; they know no rules."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -26,6 +26,7 @@ from callstore.captions.model import Caption
 from callstore.ids import Id
 from callstore.quality.model import Analytics, Sample
 from callstore.recordings.model import Recording
+from callstore.retention.horizons import Past, Stamps
 from callstore.schema.model import Lease
 from callstore.stores.leases import Change
 from callstore.stores.structure import Progress, Structure, untold
@@ -121,8 +122,13 @@ class LogQuery(Struct, frozen=True, kw_only=True):
     unseen: bool
 
 
+Decide = Callable[[Call, Past], Stamps]
+
 Place = tuple[datetime, str]
 """Where the next page begins: the (createdAt, id) of the last row of this one."""
+
+EXPIRING = ("CallQualitySample", "CallTranscription")
+"""What goes before its call does, row by row."""
 
 EXAMINED = 1000
 """How many entries a filtered page looks at before it is returned short."""
@@ -324,6 +330,31 @@ class Store(Protocol):
         """Whose file is being uploaded or deleted, or was when that was cut off; and those that
         were stopped (who has kept no time of that: made) before this and have no file. Examines
         just those."""
+
+    # -- retention: short transactions, so that nobody waits for long
+
+    async def stamp(self, horizons: str, ended_before: datetime, limit: int, decide: Decide) -> int:
+        """Of the next calls that ended before this and are not stamped by these horizons: writes
+        into each row when it goes, as `decide` says. How many calls there were; 0: none is left.
+        One transaction: three queries, and an update for each collection and call."""
+        ...
+
+    async def expire_calls(self, now: datetime, limit: int) -> dict[str, int]:
+        """Deletes the next calls whose time has come, children before parents, in one transaction:
+        how many rows of each collection went. Empty: none is left."""
+        ...
+
+    async def expire_rows(self, collection: str, now: datetime, limit: int) -> int:
+        """Deletes the next rows of a collection whose time has come; 0: none is left."""
+        ...
+
+    async def expired_recordings(self, now: datetime, limit: int) -> list[Recording]:
+        """The next available ones whose time has come."""
+
+    async def count_expired(self, now: datetime) -> tuple[dict[str, int], int]:
+        """How many rows of each collection a run would delete, those of calls whose time has come
+        and those whose own has; and how many files. In one snapshot; costs what has expired."""
+        ...
 
     def examine(self) -> AsyncIterator[tuple[int, list[Finding]]]:
         """Reads everything, in batches: how many calls were looked at, what is wrong with them."""

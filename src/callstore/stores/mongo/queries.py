@@ -230,7 +230,12 @@ def rung_out(now: datetime) -> Filter:
     return {"live": True, "ringDeadline": {**ANY["time"], "$lte": now}}
 
 
+EVER = ANY["time"]
 UNDERWAY: Filter = {"underway": ANY["text"]}
+
+
+def expired_recordings(now: datetime) -> Filter:
+    return {"expiresAt": {**EVER, "$lte": now}, "status": "available", "underway": None}
 
 
 def without_file(since: datetime) -> Filter:

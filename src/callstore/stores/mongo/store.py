@@ -17,7 +17,7 @@ from callstore.schema import tables
 from callstore.schema.model import Lease
 from callstore.stores.leases import Change
 from callstore.stores.loading import bulk_load
-from callstore.stores.mongo import batches, captions, examine, moving, pages, queries, rows
+from callstore.stores.mongo import batches, captions, examine, expiry, moving, pages, queries, rows
 from callstore.stores.mongo.codec import CODECS, Document, oid, utc
 from callstore.stores.mongo.engine import LONG, Engine, Marker, Session
 from callstore.stores.mongo.queries import Filter, Pipeline
@@ -25,6 +25,7 @@ from callstore.stores.mongo.structure import MongoStructure
 from callstore.stores.protocol import (
     Batch,
     CaptionsQuery,
+    Decide,
     Finding,
     HistoryQuery,
     LogQuery,
@@ -352,6 +353,25 @@ class MongoStore:
             ended = calls.find({"_id": {"$in": ids}, "live": False}, {"_id": 1}, session=session)
             return sorted([str(call["_id"]) async for call in ended])
 
+        return await self._engine.read(work, long=True)
+
+    async def stamp(self, horizons: str, ended_before: datetime, limit: int, decide: Decide) -> int:
+        work = partial(expiry.stamp, self._engine.db, horizons, ended_before, limit, decide)
+        return await self._write(work)
+
+    async def expire_calls(self, now: datetime, limit: int) -> dict[str, int]:
+        return await self._write(partial(expiry.expire_calls, self._engine.db, now, limit))
+
+    async def expire_rows(self, collection: str, now: datetime, limit: int) -> int:
+        work = partial(expiry.expire_rows, self._engine.db, collection, now, limit)
+        return await self._write(work)
+
+    async def expired_recordings(self, now: datetime, limit: int) -> list[Recording]:
+        where, hint = queries.expired_recordings(now), "CallRecording_expiresAt"
+        return (await self._recordings(where, hint=hint, long=True))[:limit]
+
+    async def count_expired(self, now: datetime) -> tuple[dict[str, int], int]:
+        work = partial(expiry.count_expired, self._engine.db, now)
         return await self._engine.read(work, long=True)
 
     async def examine(self) -> AsyncIterator[tuple[int, list[Finding]]]:

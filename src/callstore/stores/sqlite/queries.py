@@ -138,12 +138,12 @@ SELECT {_CAPTION} FROM CallTranscription t {_IN_CALL.format("t")}
   AND (t.timestamp, t.id) > (:after_at, :after_id) AND t.isFinal >= :final
 ORDER BY t.timestamp, t.id LIMIT :limit"""
 
-_RECORDING = f"SELECT {columns(tables.RECORDING, 'r')} FROM CallRecording r"
-RECORDINGS = f"{_RECORDING} WHERE r.id IN (SELECT value FROM json_each(:ids))"
-RECORDINGS_OF_CALL = f"{_RECORDING} {_IN_CALL.format('r')}"
-_WAITS = f"{_RECORDING} WHERE r.status = 'processing' AND r.underway IS NULL AND r.stoppedAt"
+RECORDING = f"SELECT {columns(tables.RECORDING, 'r')} FROM CallRecording r"
+RECORDINGS = f"{RECORDING} WHERE r.id IN (SELECT value FROM json_each(:ids))"
+RECORDINGS_OF_CALL = f"{RECORDING} {_IN_CALL.format('r')}"
+_WAITS = f"{RECORDING} WHERE r.status = 'processing' AND r.underway IS NULL AND r.stoppedAt"
 UNFINISHED_RECORDINGS = f"""
-{_RECORDING} WHERE r.underway IS NOT NULL
+{RECORDING} WHERE r.underway IS NOT NULL
 UNION ALL {_WAITS} <= :before
 UNION ALL {_WAITS} IS NULL AND r.createdAt <= :before"""
 

@@ -21,6 +21,7 @@ from callstore.stores.loading import bulk_load
 from callstore.stores.protocol import (
     Batch,
     CaptionsQuery,
+    Decide,
     Finding,
     HistoryQuery,
     LogQuery,
@@ -34,6 +35,8 @@ from callstore.stores.sqlite import (
     connection,
     engine,
     examine,
+    expiry,
+    expiry_queries,
     moving,
     pages,
     queries,
@@ -239,6 +242,23 @@ class SqliteStore:
 
     async def unanalysed(self) -> list[str]:
         return await self._engine.read(lambda db: [id for (id,) in db.execute(queries.UNANALYSED)])
+
+    # -- retention
+
+    async def stamp(self, horizons: str, ended_before: datetime, limit: int, decide: Decide) -> int:
+        return await self._write(lambda db: expiry.stamp(db, horizons, ended_before, limit, decide))
+
+    async def expire_calls(self, now: datetime, limit: int) -> dict[str, int]:
+        return await self._write(lambda db: expiry.expire_calls(db, now, limit))
+
+    async def expire_rows(self, collection: str, now: datetime, limit: int) -> int:
+        return await self._write(lambda db: expiry.expire_rows(db, collection, now, limit))
+
+    async def expired_recordings(self, now: datetime, limit: int) -> list[Recording]:
+        return await self._recordings(expiry_queries.EXPIRED_RECORDINGS, now=ms(now), limit=limit)
+
+    async def count_expired(self, now: datetime) -> tuple[dict[str, int], int]:
+        return await self._engine.read(lambda db: expiry.count_expired(db, now))
 
     async def examine(self) -> AsyncIterator[tuple[int, list[Finding]]]:
         for collection in queries.CHILDREN:

@@ -33,6 +33,7 @@ _NOUNS = (
     "entrances",
     "races",
     "recordings",
+    "retention",
     "several",
     "lives",
     "world",
@@ -84,6 +85,7 @@ from callstore.testing.contract.reading import (  # noqa: E402
     mixed,
 )
 from callstore.testing.contract.recordings import TestRecordings  # noqa: E402
+from callstore.testing.contract.retention import TestRetention, TestStamps  # noqa: E402
 from callstore.testing.contract.searching import TestExport, TestSearch  # noqa: E402
 from callstore.testing.contract.several import (  # noqa: E402
     TestSeveralOpeners,
@@ -140,11 +142,13 @@ __all__ = [
     "TestRecordings",
     "TestRejoin",
     "TestReports",
+    "TestRetention",
     "TestRing",
     "TestRingDeadline",
     "TestSearch",
     "TestSeenAndHidden",
     "TestSeveralOpeners",
+    "TestStamps",
     "TestStart",
     "TestStateAt",
     "TestSweepLease",

@@ -131,5 +131,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "recordings.url": {"recording_id": ROOM, "expires": 300},
     "recordings.linked": {"url": "/recordings/"},
     "recordings.delete": {"recording_id": ROOM, "by": None},
+    "retention.plan": {"now": None},
+    "retention.run": {"plan": None, "by": None},
     "captions.export": {"call_id": ROOM, "format": "vtt", "language": None},
 }

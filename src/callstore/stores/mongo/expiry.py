@@ -1,0 +1,180 @@
+"""When rows go, written into them; and their going."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo import UpdateMany, UpdateOne
+from pymongo.asynchronous.cursor import AsyncCursor
+
+from callstore.calls.model import Call
+from callstore.retention.horizons import Past, Stamps
+from callstore.stores.mongo import queries
+from callstore.stores.mongo.codec import CODECS, Document, oid, utc
+from callstore.stores.mongo.connection import Database
+from callstore.stores.mongo.engine import Session
+from callstore.stores.mongo.queries import Filter
+from callstore.stores.mongo.rows import fetch
+from callstore.stores.protocol import EXPIRING, Decide
+
+_CALLS, _RECORDINGS = CODECS["CallSession"], CODECS["CallRecording"]
+_BY_CALL = "callSessionId"
+_TOGETHER = 1000  # calls that are counted together
+
+
+async def stamp(
+    db: Database,
+    horizons: str,
+    ended_before: datetime,
+    limit: int,
+    decide: Decide,
+    session: Session,
+) -> tuple[int, None]:
+    calls = await _unstamped(db, horizons, ended_before, limit, session)
+    if not calls:
+        return 0, None
+    pasts = await _pasts(db, calls, session)
+    writes: dict[str, list[UpdateMany | UpdateOne]] = {}
+    for call in calls:
+        stamps = decide(call, pasts[call.id])
+        for name, where, change in _writes(call, stamps):
+            writes.setdefault(name, []).append(UpdateMany(where, change))
+        done = {"expiresAt": stamps.call, "horizons": horizons}
+        place = {"_id": oid(call.id), "conversationId": oid(call.conversation_id)}
+        writes.setdefault("CallSession", []).append(UpdateOne(place, {"$set": done}))
+    for name, updates in writes.items():
+        await db[name].bulk_write(updates, ordered=False, session=session)
+    return len(calls), None
+
+
+async def _unstamped(
+    db: Database, horizons: str, ended_before: datetime, limit: int, session: Session
+) -> list[Call]:
+    found: list[Document] = []
+    for other in (None, {"$lt": horizons}, {"$gt": horizons}):
+        where = {"live": False, "horizons": other, "endedAt": {"$lte": ended_before}}
+        calls = db["CallSession"].find(where, session=session, hint="CallSession_horizons")
+        if len(found) < limit:
+            found += await calls.limit(limit - len(found)).to_list()
+    return [_CALLS.decode(document) for document in found]
+
+
+async def _pasts(db: Database, calls: list[Call], session: Session) -> dict[str, Past]:
+    where = _of_calls((oid(call.conversation_id), oid(call.id)) for call in calls)
+    last = [
+        {"$match": where},
+        {"$group": {"_id": f"${_BY_CALL}", "last": {"$max": "$createdAt"}}},
+    ]
+    spoken = await db["CallTranscription"].aggregate(last, session=session)
+    captions = {each["_id"]: utc(each["last"]) for each in await spoken.to_list()}
+    sampled = await db["CallQualitySample"].distinct(_BY_CALL, where, session=session)
+    rows = map(_RECORDINGS.decode, await fetch(db, "CallRecording", where, session))
+    kept = {row.call_session_id for row in rows if row.keeps_call}
+    return {
+        call.id: Past(
+            last_caption=captions.get(oid(call.id)),
+            sampled=oid(call.id) in sampled,
+            recorded=call.id in kept,
+        )
+        for call in calls
+    }
+
+
+def _writes(call: Call, stamps: Stamps) -> Iterable[tuple[str, Filter, Any]]:
+    of_call = queries.of_call(oid(call.conversation_id), oid(call.id))
+    for name in ("CallParticipant", "CallLogEntry", "CallEvent", "CallPulse", "CallAnalytics"):
+        yield name, {**of_call, "expiresAt": {"$ne": stamps.rows}}, _set(stamps.rows)
+    analysed = {**of_call, "analysed": True, "expiresAt": {"$ne": stamps.samples}}
+    yield "CallQualitySample", analysed, _set(stamps.samples)
+    yield "CallTranscription", of_call, _set(_after("$createdAt", stamps.captions))
+    has_file = {"$in": ["$status", ["processing", "available"]]}
+    begins = {"$ifNull": ["$stoppedAt", "$createdAt"]}
+    when = {"$cond": [has_file, _after(begins, stamps.recordings), None]}
+    yield "CallRecording", of_call, _set(when)
+
+
+def _set(value: Any) -> list[Document]:
+    return [{"$set": {"expiresAt": value}}]
+
+
+def _after(time: Any, span: timedelta | None) -> Any:
+    return None if span is None else {"$add": [time, int(span.total_seconds() * 1000)]}
+
+
+async def expire_calls(
+    db: Database, now: datetime, limit: int, session: Session
+) -> tuple[dict[str, int], None]:
+    keys = _keys(await _expired(db, now, session).limit(limit).to_list())
+    if not keys:
+        return {}, None
+    where = _of_calls(keys)
+    gone = {}
+    for collection in queries.CHILDREN:
+        done = await db[collection.name].delete_many(where, session=session)
+        gone[collection.name] = done.deleted_count
+    calls = {"conversationId": where["conversationId"], "_id": where[_BY_CALL]}
+    done = await db["CallSession"].delete_many(calls, session=session, hint="_id_")
+    gone["CallSession"] = done.deleted_count
+    return {name: count for name, count in gone.items() if count}, None
+
+
+async def expire_rows(
+    db: Database, collection: str, now: datetime, limit: int, session: Session
+) -> tuple[int, None]:
+    rows = db[collection].find(_past(now), {"_id": 1, "conversationId": 1}, session=session)
+    found = await rows.hint(f"{collection}_expiresAt").limit(limit).to_list()
+    if not found:
+        return 0, None
+    where = {
+        "conversationId": {"$in": [*{row["conversationId"] for row in found}]},
+        "_id": {"$in": [row["_id"] for row in found]},
+    }
+    done = await db[collection].delete_many(where, session=session, hint="_id_")
+    return done.deleted_count, None
+
+
+async def count_expired(
+    db: Database, now: datetime, session: Session
+) -> tuple[dict[str, int], int]:
+    """What calls take with them, and of what goes row by row what they do not; files."""
+    files = await db["CallRecording"].count_documents(
+        queries.expired_recordings(now), session=session, hint="CallRecording_expiresAt"
+    )
+    counts = {"CallSession": 0}
+    for name in EXPIRING:
+        hint = f"{name}_expiresAt"
+        counts[name] = await db[name].count_documents(_past(now), session=session, hint=hint)
+    calls = _expired(db, now, session)
+    while some := await calls.to_list(_TOGETHER):
+        keys = _keys(some)
+        counts["CallSession"] += len(keys)
+        where = _of_calls(keys)
+        for collection in queries.CHILDREN:
+            name, rows = collection.name, db[collection.name]
+            of_calls = await rows.count_documents(where, session=session)
+            if name in EXPIRING:
+                of_calls -= await rows.count_documents({**where, **_past(now)}, session=session)
+            counts[name] = counts.get(name, 0) + of_calls
+    return {name: count for name, count in counts.items() if count}, files
+
+
+def _expired(db: Database, now: datetime, session: Session) -> AsyncCursor[Document]:
+    """Calls whose time has come, the longest past first."""
+    found = db["CallSession"].find(_past(now), {"conversationId": 1}, session=session)
+    return found.hint("CallSession_expiresAt").sort("expiresAt", 1)
+
+
+def _keys(calls: Iterable[Document]) -> list[tuple[Any, Any]]:
+    return [(call["conversationId"], call["_id"]) for call in calls]
+
+
+def _past(now: datetime) -> Filter:
+    return {"expiresAt": {**queries.EVER, "$lte": now}}
+
+
+def _of_calls(keys: Iterable[tuple[Any, Any]]) -> Filter:
+    listed = list(keys)
+    return {
+        "conversationId": {"$in": [*{conversation for conversation, _ in listed}]},
+        _BY_CALL: {"$in": [call for _, call in listed]},
+    }
