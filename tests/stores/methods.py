@@ -168,8 +168,12 @@ METHODS: dict[str, Work] = {
     "retention: stamping": lambda w: w.calls._store.stamp(
         "1 2 3 4", w.clock(), 50, w.calls.retention._stamps
     ),
-    "retention: what has expired": lambda w: w.calls._store.count_expired(w.ended.created_at),
-    "retention: calls": lambda w: w.calls._store.expire_calls(w.clock() + timedelta(days=12), 10),
+    "retention: what has expired": lambda w: w.calls._store.count_expired(
+        w.ended.created_at, "1 2 3 4"
+    ),
+    "retention: calls": lambda w: w.calls._store.expire_calls(
+        w.clock() + timedelta(days=12), "1 2 3 4", 10
+    ),
     "retention: captions": lambda w: w.calls._store.expire_rows(
         "CallTranscription", w.clock() + timedelta(days=7), 20
     ),

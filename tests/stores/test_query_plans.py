@@ -99,6 +99,7 @@ PLANS: dict[str, tuple[str, list[str]]] = {
     "delete analytics": (queries.DELETE_ANALYTICS, ["CallAnalytics key"]),
     "counted": (queries.COUNTED, ["c key", "p key", "e key", "v key", "v key", "v key"]),
     "unstamped": (expiry_queries.UNSTAMPED, ["c CallSession_horizons"] * 3),
+    "count unstamped": (expiry_queries.COUNT_UNSTAMPED, ["c CallSession_horizons"] * 3),
     "pasts": (expiry_queries.PASTS, ["t CallTranscription_spoken", "s key"]),
     "stamp a call": (expiry_queries.STAMP_CALL, ["CallSession key"]),
     "stamp events": (expiry_queries.stamp(tables.EVENT), ["CallEvent key"]),

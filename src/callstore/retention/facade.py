@@ -21,14 +21,17 @@ CALLS, ROWS = 25, 400  # deleted together: few enough that nobody waits for long
 LEASE = "retention"
 T = TypeVar("T")
 Progress = Callable[[int], object]
+KeepOn = Callable[[], Awaitable[bool]]
 
 
 class RetentionReport(Row, frozen=True, kw_only=True):
-    """What went, or would: rows by collection, files of recordings. As of `now`."""
+    """What went, or would: rows by collection, files of recordings. As of `now`. Of a plan also how
+    many ended calls are `unstamped`: nobody knows yet when they go."""
 
     now: Time
     rows: dict[str, int] = field(default_factory=dict)
     files: int = 0
+    unstamped: int = 0
 
 
 class _Asked(Struct, frozen=True, kw_only=True):
@@ -57,7 +60,7 @@ class Retention:
         self._clock = clock
         self._horizons = horizons
 
-    async def stamp(self, now: datetime, keep_on: Callable[[], Awaitable[bool]]) -> int:
+    async def stamp(self, now: datetime, keep_on: KeepOn) -> int:
         """Ended calls whose rows do not say yet when they go, or by other horizons than these, once
         nothing of them is under way any more; how many."""
         count = 0
@@ -72,10 +75,12 @@ class Retention:
         return stamps(call, past, self._horizons)
 
     async def plan(self, *, now: datetime | None = None) -> RetentionReport:
-        """What a run at `now` would delete; nothing is. It knows what a sweep has stamped."""
+        """What a run at `now` would delete; nothing is. It knows what is stamped."""
         at = check(_Asked, now=now).now or self._clock()
-        rows, files = await self._store.count_expired(at)
-        return RetentionReport(now=at, rows=rows, files=files)
+        found = await self._store.count_expired(at, self._horizons.text)
+        return RetentionReport(
+            now=at, rows=found.rows, files=found.files, unstamped=found.unstamped
+        )
 
     async def run(
         self,
@@ -84,7 +89,8 @@ class Retention:
         by: str | None = None,
         progress: Progress | None = None,
     ) -> RetentionReport:
-        """Deletes what has expired, as of `plan`'s time where one is given: calls whose time has
+        """Stamps what is not yet, and deletes what has expired, as of `plan`'s time where one is
+        given, and never what is stamped by other horizons than these: calls whose time has
         come with all that is of them, then samples and captions whose own has, then files of
         recordings, whose rows stay as deleted ones with their call. In short transactions; what is
         cut off goes on when it is run again. All zeros while another run is on its way. `progress`
@@ -103,7 +109,9 @@ class Retention:
         return RetentionReport(now=now, rows=gone.rows, files=files)
 
     async def _run(self, now: datetime, gone: "_Gone") -> int:
-        while rows := await _paced(self._store.expire_calls(now, CALLS)):
+        await self.stamp(self._clock(), _always)
+        keep = self._horizons.text
+        while rows := await _paced(self._store.expire_calls(now, keep, CALLS)):
             gone.add(rows)
         for collection in EXPIRING:
             while count := await _paced(self._store.expire_rows(collection, now, ROWS)):
@@ -122,6 +130,10 @@ class Retention:
             if files == before:
                 break  # what is left is not for this run
         return files
+
+
+async def _always() -> bool:
+    return True
 
 
 async def _paced(work: Awaitable[T]) -> T:

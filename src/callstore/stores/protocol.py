@@ -124,6 +124,16 @@ class LogQuery(Struct, frozen=True, kw_only=True):
 
 Decide = Callable[[Call, Past], Stamps]
 
+
+class Expired(Struct, frozen=True, kw_only=True):
+    """How many rows of each collection, how many files of recordings; and of how many ended calls
+    nobody knows, as they are not stamped by the horizons asked for."""
+
+    rows: dict[str, int]
+    files: int
+    unstamped: int
+
+
 Place = tuple[datetime, str]
 """Where the next page begins: the (createdAt, id) of the last row of this one."""
 
@@ -339,9 +349,9 @@ class Store(Protocol):
         One transaction: three queries, and an update for each collection and call."""
         ...
 
-    async def expire_calls(self, now: datetime, limit: int) -> dict[str, int]:
-        """Deletes the next calls whose time has come, children before parents, in one transaction:
-        how many rows of each collection went. Empty: none is left."""
+    async def expire_calls(self, now: datetime, horizons: str, limit: int) -> dict[str, int]:
+        """Deletes the next calls whose time has come, as these horizons have it, children before
+        parents, in one transaction: how many rows of each collection went. Empty: none is left."""
         ...
 
     async def expire_rows(self, collection: str, now: datetime, limit: int) -> int:
@@ -351,9 +361,9 @@ class Store(Protocol):
     async def expired_recordings(self, now: datetime, limit: int) -> list[Recording]:
         """The next available ones whose time has come."""
 
-    async def count_expired(self, now: datetime) -> tuple[dict[str, int], int]:
-        """How many rows of each collection a run would delete, those of calls whose time has come
-        and those whose own has; and how many files. In one snapshot; costs what has expired."""
+    async def count_expired(self, now: datetime, horizons: str) -> Expired:
+        """What a run would delete: rows of calls whose time has come, and those whose own has. In
+        one snapshot; costs what has expired, and what is not stamped."""
         ...
 
     def examine(self) -> AsyncIterator[tuple[int, list[Finding]]]:

@@ -15,7 +15,7 @@ from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import Session
 from callstore.stores.mongo.queries import Filter
 from callstore.stores.mongo.rows import fetch
-from callstore.stores.protocol import EXPIRING, Decide
+from callstore.stores.protocol import EXPIRING, Decide, Expired
 
 _CALLS, _RECORDINGS = CODECS["CallSession"], CODECS["CallRecording"]
 _BY_CALL = "callSessionId"
@@ -51,8 +51,8 @@ async def _unstamped(
     db: Database, horizons: str, ended_before: datetime, limit: int, session: Session
 ) -> list[Call]:
     found: list[Document] = []
-    for other in (None, {"$lt": horizons}, {"$gt": horizons}):
-        where = {"live": False, "horizons": other, "endedAt": {"$lte": ended_before}}
+    for others in _others(horizons):
+        where = {**others, "endedAt": {"$lte": ended_before}}
         calls = db["CallSession"].find(where, session=session, hint="CallSession_horizons")
         if len(found) < limit:
             found += await calls.limit(limit - len(found)).to_list()
@@ -102,9 +102,9 @@ def _after(time: Any, span: timedelta | None) -> Any:
 
 
 async def expire_calls(
-    db: Database, now: datetime, limit: int, session: Session
+    db: Database, now: datetime, horizons: str, limit: int, session: Session
 ) -> tuple[dict[str, int], None]:
-    keys = _keys(await _expired(db, now, session).limit(limit).to_list())
+    keys = _keys(await _expired(db, now, horizons, session).limit(limit).to_list())
     if not keys:
         return {}, None
     where = _of_calls(keys)
@@ -133,9 +133,7 @@ async def expire_rows(
     return done.deleted_count, None
 
 
-async def count_expired(
-    db: Database, now: datetime, session: Session
-) -> tuple[dict[str, int], int]:
+async def count_expired(db: Database, now: datetime, horizons: str, session: Session) -> Expired:
     """What calls take with them, and of what goes row by row what they do not; files."""
     files = await db["CallRecording"].count_documents(
         queries.expired_recordings(now), session=session, hint="CallRecording_expiresAt"
@@ -144,7 +142,7 @@ async def count_expired(
     for name in EXPIRING:
         hint = f"{name}_expiresAt"
         counts[name] = await db[name].count_documents(_past(now), session=session, hint=hint)
-    calls = _expired(db, now, session)
+    calls = _expired(db, now, horizons, session)
     while some := await calls.to_list(_TOGETHER):
         keys = _keys(some)
         counts["CallSession"] += len(keys)
@@ -155,12 +153,25 @@ async def count_expired(
             if name in EXPIRING:
                 of_calls -= await rows.count_documents({**where, **_past(now)}, session=session)
             counts[name] = counts.get(name, 0) + of_calls
-    return {name: count for name, count in counts.items() if count}, files
+    unstamped = 0
+    for where in _others(horizons):
+        unstamped += await db["CallSession"].count_documents(
+            where, session=session, hint="CallSession_horizons"
+        )
+    gone = {name: count for name, count in counts.items() if count}
+    return Expired(rows=gone, files=files, unstamped=unstamped)
 
 
-def _expired(db: Database, now: datetime, session: Session) -> AsyncCursor[Document]:
+def _others(horizons: str) -> list[Filter]:
+    """Ended calls that are not stamped by these."""
+    spans: list[Any] = [None, {"$lt": horizons}, {"$gt": horizons}]
+    return [{"live": False, "horizons": other} for other in spans]
+
+
+def _expired(db: Database, now: datetime, horizons: str, session: Session) -> AsyncCursor[Document]:
     """Calls whose time has come, the longest past first."""
-    found = db["CallSession"].find(_past(now), {"conversationId": 1}, session=session)
+    where = {**_past(now), "horizons": horizons}
+    found = db["CallSession"].find(where, {"conversationId": 1}, session=session)
     return found.hint("CallSession_expiresAt").sort("expiresAt", 1)
 
 

@@ -26,6 +26,7 @@ from callstore.stores.protocol import (
     Batch,
     CaptionsQuery,
     Decide,
+    Expired,
     Finding,
     HistoryQuery,
     LogQuery,
@@ -256,10 +257,10 @@ class MongoStore:
         found = await self._recordings(underway, hint="CallRecording_underway", long=True)
         return found + await self._recordings(late, hint="CallRecording_processing", long=True)
 
-    async def _recordings(self, where: Filter, *, hint: str, long: bool = False) -> list[Recording]:
+    async def _recordings(self, where: Filter, *, long: bool = False, **how: Any) -> list[Any]:
         db, decode = self._engine.db, CODECS["CallRecording"].decode
         found = await self._engine.read(
-            lambda session: rows.fetch(db, "CallRecording", where, session, hint=hint), long=long
+            lambda session: rows.fetch(db, "CallRecording", where, session, **how), long=long
         )
         return [decode(document) for document in found]
 
@@ -359,8 +360,9 @@ class MongoStore:
         work = partial(expiry.stamp, self._engine.db, horizons, ended_before, limit, decide)
         return await self._write(work)
 
-    async def expire_calls(self, now: datetime, limit: int) -> dict[str, int]:
-        return await self._write(partial(expiry.expire_calls, self._engine.db, now, limit))
+    async def expire_calls(self, now: datetime, horizons: str, limit: int) -> dict[str, int]:
+        args = self._engine.db, now, horizons, limit
+        return await self._write(partial(expiry.expire_calls, *args))
 
     async def expire_rows(self, collection: str, now: datetime, limit: int) -> int:
         work = partial(expiry.expire_rows, self._engine.db, collection, now, limit)
@@ -368,10 +370,10 @@ class MongoStore:
 
     async def expired_recordings(self, now: datetime, limit: int) -> list[Recording]:
         where, hint = queries.expired_recordings(now), "CallRecording_expiresAt"
-        return (await self._recordings(where, hint=hint, long=True))[:limit]
+        return await self._recordings(where, hint=hint, limit=limit)
 
-    async def count_expired(self, now: datetime) -> tuple[dict[str, int], int]:
-        work = partial(expiry.count_expired, self._engine.db, now)
+    async def count_expired(self, now: datetime, horizons: str) -> Expired:
+        work = partial(expiry.count_expired, self._engine.db, now, horizons)
         return await self._engine.read(work, long=True)
 
     async def examine(self) -> AsyncIterator[tuple[int, list[Finding]]]:

@@ -8,7 +8,7 @@ from typing import Any
 from callstore.calls.model import Call
 from callstore.retention.horizons import Past, Stamps
 from callstore.schema import tables
-from callstore.stores.protocol import EXPIRING, Decide
+from callstore.stores.protocol import EXPIRING, Decide, Expired
 from callstore.stores.sqlite import expiry_queries as queries
 from callstore.stores.sqlite.codec import CODECS, ms
 from callstore.stores.sqlite.queries import CHILDREN, RECORDINGS_OF_CALLS, delete_of_call
@@ -84,8 +84,11 @@ _WRITES: list[tuple[str, Any]] = [
 ]
 
 
-def expire_calls(db: sqlite3.Connection, now: datetime, limit: int) -> dict[str, int]:
-    keys = db.execute(queries.EXPIRED_CALLS, {"now": ms(now), "limit": limit}).fetchall()
+def expire_calls(
+    db: sqlite3.Connection, now: datetime, horizons: str, limit: int
+) -> dict[str, int]:
+    bound = {"now": ms(now), "horizons": horizons, "limit": limit}
+    keys = db.execute(queries.EXPIRED_CALLS, bound).fetchall()
     if not keys:
         return {}
     gone = {
@@ -101,11 +104,19 @@ def expire_rows(db: sqlite3.Connection, collection: str, now: datetime, limit: i
     return db.execute(query, {"now": ms(now), "limit": limit}).rowcount
 
 
-def count_expired(db: sqlite3.Connection, now: datetime) -> tuple[dict[str, int], int]:
-    bound = {"now": ms(now)}
-    counts = {}
-    for collection in (tables.CALL, *CHILDREN):
-        query = queries.count_expired(collection, alone=collection.name in EXPIRING)
-        (counts[collection.name],) = db.execute(query, bound).fetchone()
-    (files,) = db.execute(queries.COUNT_EXPIRED_RECORDINGS, bound).fetchone()
-    return {name: count for name, count in counts.items() if count}, files
+def count_expired(db: sqlite3.Connection, now: datetime, horizons: str) -> Expired:
+    bound = {"now": ms(now), "horizons": horizons}
+
+    def counted(query: str) -> int:
+        (count,) = db.execute(query, bound).fetchone()
+        return int(count)
+
+    rows = {
+        each.name: counted(queries.count_expired(each, alone=each.name in EXPIRING))
+        for each in (tables.CALL, *CHILDREN)
+    }
+    return Expired(
+        rows={name: count for name, count in rows.items() if count},
+        files=counted(queries.COUNT_EXPIRED_RECORDINGS),
+        unstamped=counted(queries.COUNT_UNSTAMPED),
+    )

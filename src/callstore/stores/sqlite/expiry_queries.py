@@ -12,6 +12,9 @@ WHERE c.live = 0 AND c.endedAt <= :before AND c.horizons"""
 UNSTAMPED = f"""
 SELECT * FROM ({_ENDED} IS NULL UNION ALL {_ENDED} < :horizons UNION ALL {_ENDED} > :horizons)
 LIMIT :limit"""
+_COUNT_ENDED = "SELECT count(*) FROM CallSession c WHERE c.live = 0 AND c.horizons"
+COUNT_UNSTAMPED = f"""
+SELECT ({_COUNT_ENDED} IS NULL) + ({_COUNT_ENDED} < :horizons) + ({_COUNT_ENDED} > :horizons)"""
 # Keys: [[conversation, call], …]
 PASTS = """
 SELECT (SELECT max(t.createdAt) FROM CallTranscription t
@@ -38,9 +41,10 @@ STAMP_RECORDINGS = """
 UPDATE CallRecording SET expiresAt =
   CASE WHEN status IN ('processing', 'available') THEN coalesce(stoppedAt, createdAt) + :value END
 WHERE conversationId = :conversation AND callSessionId = :call"""
-EXPIRED_CALLS = """
+_OVER = "c.expiresAt <= :now AND c.horizons = :horizons"
+EXPIRED_CALLS = f"""
 SELECT c.conversationId, c.id FROM CallSession c
-WHERE c.expiresAt <= :now ORDER BY c.expiresAt LIMIT :limit"""
+WHERE {_OVER} ORDER BY c.expiresAt LIMIT :limit"""
 DELETE_CALL = "DELETE FROM CallSession WHERE conversationId = ? AND id = ?"
 EXPIRED_RECORDINGS = f"""
 {RECORDING} WHERE r.expiresAt <= :now AND r.status = 'available' AND r.underway IS NULL
@@ -62,13 +66,13 @@ DELETE FROM {collection.name} WHERE ({key}) IN (
 def count_expired(collection: Collection, *, alone: bool) -> str:
     """Of calls whose time has come; and, `alone`, those whose own has."""
     if collection is tables.CALL:
-        return "SELECT count(*) FROM CallSession c WHERE c.expiresAt <= :now"
+        return f"SELECT count(*) FROM CallSession c WHERE {_OVER}"
     name = collection.name
     of_calls = f"""
 (SELECT count(*) FROM CallSession c CROSS JOIN {name} r ON r.conversationId = c.conversationId
-  AND r.callSessionId = c.id WHERE c.expiresAt <= :now)"""
+  AND r.callSessionId = c.id WHERE {_OVER})"""
     own = f"""
 (SELECT count(*) FROM {name} r WHERE r.expiresAt <= :now AND NOT EXISTS (SELECT 1
   FROM CallSession c WHERE c.conversationId = r.conversationId AND c.id = r.callSessionId
-    AND c.expiresAt <= :now))"""
+    AND {_OVER}))"""
     return f"SELECT {of_calls} + {own}" if alone else f"SELECT {of_calls}"

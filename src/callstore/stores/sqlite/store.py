@@ -22,6 +22,7 @@ from callstore.stores.protocol import (
     Batch,
     CaptionsQuery,
     Decide,
+    Expired,
     Finding,
     HistoryQuery,
     LogQuery,
@@ -248,8 +249,8 @@ class SqliteStore:
     async def stamp(self, horizons: str, ended_before: datetime, limit: int, decide: Decide) -> int:
         return await self._write(lambda db: expiry.stamp(db, horizons, ended_before, limit, decide))
 
-    async def expire_calls(self, now: datetime, limit: int) -> dict[str, int]:
-        return await self._write(lambda db: expiry.expire_calls(db, now, limit))
+    async def expire_calls(self, now: datetime, horizons: str, limit: int) -> dict[str, int]:
+        return await self._write(lambda db: expiry.expire_calls(db, now, horizons, limit))
 
     async def expire_rows(self, collection: str, now: datetime, limit: int) -> int:
         return await self._write(lambda db: expiry.expire_rows(db, collection, now, limit))
@@ -257,8 +258,8 @@ class SqliteStore:
     async def expired_recordings(self, now: datetime, limit: int) -> list[Recording]:
         return await self._recordings(expiry_queries.EXPIRED_RECORDINGS, now=ms(now), limit=limit)
 
-    async def count_expired(self, now: datetime) -> tuple[dict[str, int], int]:
-        return await self._engine.read(lambda db: expiry.count_expired(db, now))
+    async def count_expired(self, now: datetime, horizons: str) -> Expired:
+        return await self._engine.read(lambda db: expiry.count_expired(db, now, horizons))
 
     async def examine(self) -> AsyncIterator[tuple[int, list[Finding]]]:
         for collection in queries.CHILDREN:

@@ -80,11 +80,13 @@ class TestStamps:
         await calls.end(call.id)
         clock.advance(299.999)
         await calls.sweep()
+        assert (await calls.retention.plan()).unstamped == 1
         assert {row.expires_at for row in await rows(calls, "CallTranscription")} == {None}
         assert (await calls.retention.plan()).rows == {}
         clock.advance(0.001)
         await calls.sweep()
         assert None not in {row.expires_at for row in await rows(calls, "CallTranscription")}
+        assert (await calls.retention.plan()).unstamped == 0
 
     async def test_a_call_stays_for_what_stays_longer(
         self, opening: Opening, clock: FakeClock
@@ -192,6 +194,21 @@ class TestRetention:
             assert (await calls.retention.run()).files == 1
             assert (await calls.retention.run()).rows["CallSession"] == 1
             assert await counts(calls) == {}
+
+    async def test_what_was_stamped_by_other_horizons_is_stamped_before_anything_goes(
+        self, opening: Opening, clock: FakeClock
+    ) -> None:
+        async with opening() as calls:
+            await past(calls, clock)
+            before = await counts(calls)
+            longer = Settings(keep_calls_days=400, keep_captions_days=400, keep_samples_days=400)
+            calls.retention._horizons = longer.horizons
+            clock.advance(100 * DAY)
+            assert (await calls.retention.plan()).unstamped == 1
+            assert (await calls.retention.run()).rows == {}
+            assert await counts(calls) == before
+            clock.advance(300 * DAY)
+            assert (await calls.retention.run()).rows == before
 
     async def test_a_plan_can_be_run_later(self, calls: Calls, clock: FakeClock) -> None:
         ended = await past(calls, clock)
