@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from callstore.calls.lifecycle.turn import LATE
 from callstore.calls.model import Call, Label, Row
-from callstore.errors import Conflict, Held
+from callstore.errors import Conflict, Held, Invalid
 from callstore.recordings.uploads import Uploads
 from callstore.retention.horizons import Horizons, Past, Stamps, stamps
 from callstore.stores.holding import holding
@@ -97,6 +97,8 @@ class Retention:
         is told how many more rows went. `by` is who does it, which nothing keeps yet."""
         asked = check(_Run, plan=plan, by=by)
         now = self._clock() if asked.plan is None else asked.plan.now
+        if now > self._clock():
+            raise Invalid.field("/plan/now", "has not come yet: nothing goes before its time")
         busy = Conflict("another run is on its way")
         gone = _Gone(progress)
         try:

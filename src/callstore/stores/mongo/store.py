@@ -302,8 +302,6 @@ class MongoStore:
             self._places.learn(CODECS["CallSession"].decode(found))
         return queries.of_call(oid(self._places[call_id]), oid(call_id))
 
-    # -- sweeping and examining
-
     async def overdue(self, now: datetime, silent_before: datetime | None) -> list[str]:
         async def work(session: Session) -> set[Any]:
             rung_out = {**queries.rung_out(now), "startedAt": None}

@@ -214,6 +214,8 @@ class TestRetention:
         ended = await past(calls, clock)
         planned = await calls.retention.plan(now=ended + timedelta(days=8))
         assert planned.rows == {"CallQualitySample": 1}
+        with pytest.raises(errors.Invalid, match="/plan/now: has not come yet"):
+            await calls.retention.run(planned)
         clock.advance(100 * DAY)
         assert await calls.retention.run(planned) == planned
         with pytest.raises(errors.Invalid, match="/plan"):
