@@ -26,7 +26,7 @@ DECLARED = {"sqlite": sqlite_shape.declared, "mongodb": mongo_shape.declared}
 
 async def filled(url: str, count: int = 30) -> None:
     async with open_calls(url) as calls:
-        await calls.seed(count)
+        await calls.seed(count, seed=2)  # of which no event is one that schema 1 does not know
         call = await calls.start(ROOM, ANN, invite=[BOB])
         await calls.join(call.id, BOB)
 
@@ -71,7 +71,12 @@ class TestUp:
         async with open_calls(new_url, settings={"auto_migrate": True}) as calls:
             await check_sound(calls)
         after = database.rows(new_url)
-        assert {name: after[name] for name in before} == before
+        for name, rows in before.items():  # what came with the step is beside it
+            kept = [
+                {field: new[field] for field in old}
+                for old, new in zip(rows, after[name], strict=True)
+            ]
+            assert kept == rows
 
     async def test_it_tells_which_indexes_it_built(self, new_url: str) -> None:
         await filled(new_url)

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator
 
-from callstore.errors import Invalid
+from callstore.errors import Invalid, StoreError
 
 _PIECE = 1024 * 1024  # bytes hashed and handed on at once: the loop must not wait long
 _NONE = memoryview(b"")
@@ -111,12 +111,26 @@ class Source:
                 await self._chunks.join()
                 if self._stopped:
                     break
-        except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - it is the caller's
+        except asyncio.CancelledError as error:
+            failure = error if self._stopped else await self._cancelled(error)
+        except Exception as error:  # noqa: BLE001 - it is the caller's
             failure = error
         finally:
             if (close := getattr(self._stream, "aclose", None)) is not None:
                 await close()
         self._chunks.put_nowait(_End(self._stopped or failure))
+
+    async def _cancelled(self, error: asyncio.CancelledError) -> BaseException:
+        """What a generator makes of a cancellation of its own that came while its last chunk was
+        used up: a timeout around a `yield` makes TimeoutError of it."""
+        try:
+            if (throw := getattr(self._stream, "athrow", None)) is not None:
+                await throw(error)
+        except Exception as made:  # noqa: BLE001 - it is the caller's
+            return made
+        except asyncio.CancelledError:
+            pass
+        return StoreError("the stream has cancelled itself")
 
     def _check_end(self) -> None:
         if self._announced is not None and self.size != self._announced:
