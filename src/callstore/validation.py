@@ -25,10 +25,10 @@ from callstore.captions.words import Term, terms
 from callstore.errors import Invalid
 from callstore.ids import Id, parse_id
 from callstore.times import EPOCH, to_ms
+from callstore.times import LATEST as LATEST
 from callstore.times import cut as cut
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 JSON_BYTES = 64 * 1024
 JSON_LEVELS = 32
 MAX_INVITES = MAX_IDS = 10_000

@@ -2,17 +2,16 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from tests.cli.conftest import Made, Run, Scene, sql
+from tests.cli.conftest import Made, Run, Scene
 
 from callstore import Calls
 from callstore.testing import FakeClock
 
 
-def over(made: Made, talk: Scene, clock: FakeClock) -> None:
-    """A call that ended a hundred days ago, and was swept then."""
-    clock.set(datetime.now(UTC) - timedelta(days=100))
+def over(made: Made, talk: Scene, clock: FakeClock, days: int = 100) -> None:
+    """A call that ended so many days ago, and was swept then."""
+    clock.set(datetime.now(UTC) - timedelta(days=days))
 
     async def work(calls: Calls) -> None:
         await talk(calls)
@@ -38,10 +37,14 @@ def test_what_has_expired_is_shown_and_goes(
     assert json.loads(run("doctor", "--json").stdout)["calls"] == 0
 
 
-def test_what_will_expire_is_known(run: Run, made: Made, talk: Scene, path: Path) -> None:
-    made(talk)
-    soon = datetime.now(UTC) + timedelta(days=10)
-    sql(path, f"UPDATE CallSession SET expiresAt = {int(soon.timestamp() * 1000)}")
+def test_what_will_expire_is_known(run: Run, made: Made, talk: Scene, clock: FakeClock) -> None:
+    over(made, talk, clock, days=80)
     assert run("retention", "plan", "--in", "9").stdout.startswith("0 rows")
     assert "CallSession" in run("retention", "plan", "--in", "11").stdout
     assert run("retention", "plan", "--in", "-1").exit_code == 2
+
+
+def test_a_plan_says_what_it_does_not_know(run: Run, made: Made, talk: Scene) -> None:
+    made(talk)
+    said = run("retention", "plan").stdout
+    assert said.endswith("1 ended call is not stamped yet: a sweep does that, or a run\n")

@@ -279,3 +279,19 @@ async def test_a_name_that_is_no_text_is_listed(calls: Calls) -> None:
     assert msgspec.json.encode(report)
     os.unlink(odd)
     await calls.recordings.delete(row.id)
+
+
+async def test_one_file_that_cannot_go_stops_no_other(calls: Calls) -> None:
+    call = await answered(calls)
+    stuck, *others = [await available(calls, call=call) for _ in range(3)]
+    there = folder_of(calls) / stuck.file_path
+    there.unlink()
+    (there / "in the way").mkdir(parents=True)
+    rows = [msgspec.structs.replace(row, underway="delete") for row in (stuck, *others)]
+    await calls._store.put_rows("CallRecording", rows)
+    report = await calls.sweep()
+    assert (report.finished, report.failed) == (2, 1)
+    (there / "in the way").rmdir()
+    there.rmdir()
+    assert (await calls.sweep()).finished == 1
+    assert {row.status for row in await calls.recordings.list(call.id)} == {"deleted"}

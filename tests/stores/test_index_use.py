@@ -115,6 +115,7 @@ MORE = {
     "due": (300, "live rows, and their pulses"),
     "overdue": (300, "the same"),
     "unanalysed": (3, "the calls that go on, with samples"),
+    "retention: calls": (3000, "those that other horizons have stamped: a run stamps them first"),
     "retention: stamping": (300, "the rows of the calls, which say something else"),
     "search in a call": (202, "the captions of the call"),
     "search in a conversation": (40, "those with the rarest of the words"),

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -65,7 +66,8 @@ def get(app: App, id: str, output: str | None) -> None:
     else:
         from callstore.cli.output import bytes_of
 
-        click.echo(f"{target.path}: {bytes_of(row.file_size)}, its SHA-256 is as it should be")
+        held = "its SHA-256 is as it should be" if row.sha256 else "nobody kept its SHA-256"
+        click.echo(f"{target.path}: {bytes_of(row.file_size)}, {held}")
 
 
 class _Target:
@@ -82,17 +84,25 @@ class _Target:
             self.path /= name
         if self.path.exists():
             raise Failed("file_exists", f"{self.path} is there already; --output names another")
-        partial = self.path.with_name(f"{self.path.name}.part")
-        file = partial.open("wb")
-        self._partial = partial
-        return file
+        made, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
+        self._partial = Path(name)
+        return os.fdopen(made, "wb")
 
     def finish(self) -> None:
+        if self.path.exists():
+            raise Failed("file_exists", f"{self.path} has come meanwhile; --output names another")
+        self._partial.chmod(0o666 & ~_umask())
         self._partial.rename(self.path)
 
     def give_up(self) -> None:
         with suppress(OSError):
             self._partial.unlink()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _unseen(_: int) -> None:

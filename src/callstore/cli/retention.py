@@ -65,3 +65,8 @@ def _show(report: RetentionReport, went: str) -> None:
     rows = some(sum(report.rows.values()), "row")
     files = some(report.files, "file of a recording", "files of recordings")
     show(f"{rows} and {files} {went} as of {moment(report.now)}")
+    if report.unstamped:
+        calls = some(report.unstamped, "ended call is", "ended calls are")
+        show(f"{calls} not stamped yet: a sweep does that, or a run")
+    if report.failed:
+        show(f"{some(report.failed, 'file')} could not be deleted: the log says why")

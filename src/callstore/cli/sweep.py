@@ -62,7 +62,7 @@ async def _go_on(app: App, calls: Calls, every: float) -> None:
             if retained is None or time.monotonic() - retained >= RETENTION_EVERY:
                 await calls.retention.run()
                 retained = time.monotonic()
-        except (errors.Busy, errors.StoreUnavailable) as error:
+        except errors.StoreError as error:
             failure(error).show()  # it may pass: the next sweep does what is left
         try:
             async with asyncio.timeout(every):

@@ -121,9 +121,8 @@ def _stamp(turn: Turn) -> None:
     call = turn.call
     if call.ended_at is None or call.holds:
         return
-    expires_at = recorded.expiry(turn, call.ended_at)
-    if turn.made.events or expires_at != call.expires_at:
-        turn.set_call(expires_at=expires_at, horizons=None)  # a sweep stamps what came after
+    # A sweep stamps what came after. Written in any case: the last two that go at once must meet.
+    turn.set_call(expires_at=recorded.expiry(turn, call.ended_at), horizons=None)
 
 
 _TURNS: dict[type[OnRecording], Callable[[Turn, Recording, Any], None]] = {

@@ -225,6 +225,8 @@ class Files:
             raise NotFound("recording file", path) from error
         except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
             raise StoreError(f"{where} refuses the key: {_first_line(error)}") from error
+        except (PermissionError, IsADirectoryError) as error:  # of this one: others may go
+            raise StoreError(f"{path or where} cannot be {done}: {_first_line(error)}") from error
         except Exception as error:
             if isinstance(error, ValueError) and done != "written":  # a path that cannot be
                 raise NotFound("recording file", path) from error

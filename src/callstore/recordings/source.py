@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import inspect
 from collections.abc import AsyncIterable, AsyncIterator
 
 from callstore.errors import Invalid, StoreError
@@ -57,9 +58,10 @@ class Source:
 
     def stop(self, cause: BaseException | None = None) -> None:
         """Whoever waits for more, or asks for it later, gets Broken."""
-        self._stopped = self._stopped or cause or asyncio.CancelledError()
-        if self._running is not None:
-            self._running.cancel()
+        if self._stopped is None:  # once: what the stream does at its end is not stopped
+            self._stopped = cause or asyncio.CancelledError()
+            if self._running is not None:
+                self._running.cancel()
 
     async def aclose(self) -> None:
         """What the stream holds is let go now, not when somebody collects garbage; one that nothing
@@ -103,7 +105,15 @@ class Source:
         return True
 
     async def _run(self) -> None:
-        failure: BaseException | None = None
+        failure: BaseException | None = StoreError("the stream did not come to its end")
+        try:
+            failure = await self._steps()
+            failure = await self._close() or failure
+        finally:  # whatever else it raises: somebody waits for its end
+            self._chunks.put_nowait(_End(self._stopped or failure))
+
+    async def _steps(self) -> BaseException | None:
+        """What the stream has failed with."""
         try:
             async for chunk in self._stream:
                 self._chunks.put_nowait(chunk)
@@ -112,13 +122,19 @@ class Source:
                 if self._stopped:
                     break
         except asyncio.CancelledError as error:
-            failure = error if self._stopped else await self._cancelled(error)
+            return error if self._stopped else await self._cancelled(error)
         except Exception as error:  # noqa: BLE001 - it is the caller's
-            failure = error
-        finally:
-            if (close := getattr(self._stream, "aclose", None)) is not None:
-                await close()
-        self._chunks.put_nowait(_End(self._stopped or failure))
+            return error
+        return None
+
+    async def _close(self) -> BaseException | None:
+        try:
+            closed = getattr(self._stream, "aclose", lambda: None)()
+            if inspect.isawaitable(closed):
+                await closed
+        except Exception as error:  # noqa: BLE001 - it is the caller's
+            return error
+        return None
 
     async def _cancelled(self, error: asyncio.CancelledError) -> BaseException:
         """What a generator makes of a cancellation of its own that came while its last chunk was

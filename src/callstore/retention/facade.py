@@ -1,15 +1,24 @@
 """`calls.retention`: what has expired goes."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from msgspec import Struct, field
 
 from callstore.calls.lifecycle.turn import LATE
 from callstore.calls.model import Call, Label, Row
-from callstore.errors import Conflict, Held, Invalid
+from callstore.errors import (
+    Busy,
+    Conflict,
+    Held,
+    Invalid,
+    NotFound,
+    StoreError,
+    StoreUnavailable,
+)
 from callstore.recordings.uploads import Uploads
 from callstore.retention.horizons import Horizons, Past, Stamps, stamps
 from callstore.stores.holding import holding
@@ -19,19 +28,23 @@ from callstore.validation import Time, check
 STAMPED = 100  # calls together
 CALLS, ROWS = 25, 400  # deleted together: few enough that nobody waits for long
 LEASE = "retention"
+MARGIN = timedelta(minutes=1)  # beyond what may come late: clocks apart, commands on their way
 T = TypeVar("T")
+_log = logging.getLogger("callstore")
 Progress = Callable[[int], object]
 KeepOn = Callable[[], Awaitable[bool]]
 
 
 class RetentionReport(Row, frozen=True, kw_only=True):
     """What went, or would: rows by collection, files of recordings. As of `now`. Of a plan also how
-    many ended calls are `unstamped`: nobody knows yet when they go."""
+    many ended calls are `unstamped`: nobody knows yet when they go; of a run how many files could
+    not be deleted, of which the log says more."""
 
     now: Time
     rows: dict[str, int] = field(default_factory=dict)
     files: int = 0
     unstamped: int = 0
+    failed: int = 0
 
 
 class _Asked(Struct, frozen=True, kw_only=True):
@@ -64,11 +77,13 @@ class Retention:
         """Ended calls whose rows do not say yet when they go, or by other horizons than these, once
         nothing of them is under way any more; how many."""
         count = 0
-        while await keep_on():
-            done = await self._store.stamp(self._horizons.text, now - LATE, STAMPED, self._stamps)
+        before = now - LATE - MARGIN
+
+        async def some(limit: int) -> int:
+            return await self._store.stamp(self._horizons.text, before, limit, self._stamps)
+
+        while await keep_on() and (done := await _halving(some, STAMPED)):
             count += done
-            if done < STAMPED:
-                break
         return count
 
     def _stamps(self, call: Call, past: Past) -> Stamps:
@@ -103,35 +118,58 @@ class Retention:
         gone = _Gone(progress)
         try:
             async with holding(self._store, LEASE, self._clock, refusal=busy):
-                files = await self._run(now, gone)
+                files, failed = await self._run(now, gone)
         except Conflict as error:
             if error is not busy:
                 raise
             return RetentionReport(now=now)
-        return RetentionReport(now=now, rows=gone.rows, files=files)
+        return RetentionReport(now=now, rows=gone.rows, files=files, failed=failed)
 
-    async def _run(self, now: datetime, gone: "_Gone") -> int:
+    async def _run(self, now: datetime, gone: "_Gone") -> tuple[int, int]:
         await self.stamp(self._clock(), _always)
-        keep = self._horizons.text
-        while rows := await _paced(self._store.expire_calls(now, keep, CALLS)):
-            gone.add(rows)
         for collection in EXPIRING:
             while count := await _paced(self._store.expire_rows(collection, now, ROWS)):
                 gone.add({collection: count})
+
+        async def some(limit: int) -> dict[str, int]:
+            return await self._store.expire_calls(now, self._horizons.text, limit)
+
+        while rows := await _paced(_halving(some, CALLS)):
+            gone.add(rows)
         return await self._delete_files(now)
 
-    async def _delete_files(self, now: datetime) -> int:
-        files = 0
-        while rows := await self._store.expired_recordings(now, CALLS):
-            before = files
+    async def _delete_files(self, now: datetime) -> tuple[int, int]:
+        """How many went, how many could not; storage that is away is not asked again and again."""
+        files, tried = 0, set[str]()
+        failed = 0
+        while rows := [
+            row
+            for row in await self._store.expired_recordings(now, CALLS + len(tried))
+            if row.id not in tried
+        ]:
             for row in rows:
+                tried.add(row.id)
                 try:
                     files += (await self._uploads.delete(row)).status == "deleted"
-                except (Conflict, Held):
+                except (Conflict, Held, NotFound):
                     continue  # somebody else has deleted it, or it is held now
-            if files == before:
-                break  # what is left is not for this run
-        return files
+                except StoreError as error:
+                    _log.error("recording %s could not be deleted", row.id, exc_info=error)
+                    failed += 1
+                    if isinstance(error, StoreUnavailable | Busy):
+                        return files, failed
+        return files, failed
+
+
+async def _halving(work: Callable[[int], Awaitable[T]], limit: int) -> T:
+    """`work` with so many, and with ever fewer where those take too long for one transaction."""
+    while True:
+        try:
+            return await work(limit)
+        except (Busy, StoreUnavailable):
+            if limit == 1:
+                raise
+            limit //= 2
 
 
 async def _always() -> bool:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from callstore.calls.model import Call
+from callstore.times import LATEST
 
 
 class Horizons(Struct, frozen=True, kw_only=True):
@@ -35,27 +36,26 @@ class Past(Struct, frozen=True, kw_only=True):
 class Stamps(Struct, frozen=True, kw_only=True):
     """When rows go; None: not by themselves. Spans count from each row's own time."""
 
-    call: datetime | None
-    rows: datetime | None  # its participants, log entries, events, pulses, analysis
+    call: datetime | None  # and its participants, log entries, events, pulses, analysis
     samples: datetime | None  # those that were analysed
     captions: timedelta | None
     recordings: timedelta | None  # those with a file
 
 
 def stamps(call: Call, past: Past, keep: Horizons) -> Stamps:
-    """A call goes when nothing of it is left; nothing of a held one goes."""
+    """A call goes when nothing of it is left, and what is of it no sooner where that is all there
+    is to it: MongoDB expires each row by its own date. Nothing of a held one goes."""
     if call.holds or call.ended_at is None:
-        return Stamps(call=None, rows=None, samples=None, captions=None, recordings=None)
-    rows, samples = call.ended_at + keep.calls, call.ended_at + keep.samples
-    last = [rows]
+        return Stamps(call=None, samples=None, captions=None, recordings=None)
+    samples = call.ended_at + keep.samples
+    last = [call.ended_at + keep.calls]
     if past.sampled:
         last.append(samples)
     if past.last_caption is not None:
         last.append(past.last_caption + keep.captions)
     return Stamps(
-        call=None if past.recorded else max(last),
-        rows=rows,
-        samples=samples,
+        call=None if past.recorded else min(max(last), LATEST),
+        samples=min(samples, LATEST),
         captions=keep.captions,
         recordings=keep.recordings,
     )

@@ -40,8 +40,7 @@ async def holding(
                 yield holder
             finally:
                 renewing.cancel()
-                with suppress(asyncio.CancelledError):
-                    await renewing
+                await asyncio.wait([renewing])
     except TimeoutError:
         if not limit.expired():
             raise

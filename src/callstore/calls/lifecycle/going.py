@@ -108,12 +108,12 @@ def end_command(turn: Turn, command: commands.End) -> None:
 def end(turn: Turn, reason: EndReason, *, by: Party | None, at: datetime | None = None) -> None:
     """However a call ends: everyone out, every log entry settled, `call.ended` once."""
     ended_at = at or turn.now
-    expires_at = ended_at + turn.context.keep
     for row in turn.participants():
         if row.live:
             seen = turn.now if row.party == by else turn.sign_of_life(row)
             close(turn, row, "ended", seen=seen, at=ended_at)
     recorded.stop_running(turn, ended_at)
+    expires_at = recorded.expiry(turn, ended_at)
     started = turn.call.started_at
     duration = int((ended_at - started) / timedelta(seconds=1)) if started else 0
     turn.set_call(
@@ -126,7 +126,7 @@ def end(turn: Turn, reason: EndReason, *, by: Party | None, at: datetime | None 
         ended_by_kind=by.kind if by else None,
         ring_deadline=None,
         few_since=None,
-        expires_at=recorded.expiry(turn, ended_at),
+        expires_at=expires_at,
     )
     told = {"reason": reason, "status": turn.call.status}
     turn.event("call.ended", actor=by, at=ended_at, data=told)

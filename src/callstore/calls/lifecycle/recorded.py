@@ -5,6 +5,7 @@ from datetime import datetime
 from callstore.calls.lifecycle.turn import Turn
 from callstore.recordings import states
 from callstore.recordings.model import Recording
+from callstore.times import LATEST
 
 
 def stop(turn: Turn, row: Recording, at: datetime) -> None:
@@ -21,4 +22,4 @@ def stop_running(turn: Turn, at: datetime) -> None:
 def expiry(turn: Turn, ended_at: datetime) -> datetime | None:
     """When the ended call goes; None: not while a recording of it has a file, or may get one."""
     kept = any(row.keeps_call for row in turn.recordings())
-    return None if kept else ended_at + turn.context.keep
+    return None if kept else min(ended_at + turn.context.keep, LATEST)

@@ -16,6 +16,7 @@ from callstore.stores.mongo.engine import Session
 from callstore.stores.mongo.queries import Filter
 from callstore.stores.mongo.rows import fetch
 from callstore.stores.protocol import EXPIRING, Decide, Expired
+from callstore.times import LATEST
 
 _CALLS, _RECORDINGS = CODECS["CallSession"], CODECS["CallRecording"]
 _BY_CALL = "callSessionId"
@@ -83,7 +84,7 @@ async def _pasts(db: Database, calls: list[Call], session: Session) -> dict[str,
 def _writes(call: Call, stamps: Stamps) -> Iterable[tuple[str, Filter, Any]]:
     of_call = queries.of_call(oid(call.conversation_id), oid(call.id))
     for name in ("CallParticipant", "CallLogEntry", "CallEvent", "CallPulse", "CallAnalytics"):
-        yield name, {**of_call, "expiresAt": {"$ne": stamps.rows}}, _set(stamps.rows)
+        yield name, {**of_call, "expiresAt": {"$ne": stamps.call}}, _set(stamps.call)
     analysed = {**of_call, "analysed": True, "expiresAt": {"$ne": stamps.samples}}
     yield "CallQualitySample", analysed, _set(stamps.samples)
     yield "CallTranscription", of_call, _set(_after("$createdAt", stamps.captions))
@@ -98,7 +99,8 @@ def _set(value: Any) -> list[Document]:
 
 
 def _after(time: Any, span: timedelta | None) -> Any:
-    return None if span is None else {"$add": [time, int(span.total_seconds() * 1000)]}
+    later = {"$add": [time, int(span.total_seconds() * 1000)]} if span is not None else None
+    return later and {"$min": [later, LATEST]}
 
 
 async def expire_calls(

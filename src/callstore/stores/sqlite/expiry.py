@@ -64,7 +64,7 @@ def _span(value: timedelta | None) -> int | None:
 
 
 def _rows(stamps: Stamps) -> int | None:
-    return _time(stamps.rows)
+    return _time(stamps.call)
 
 
 _WRITES: list[tuple[str, Any]] = [

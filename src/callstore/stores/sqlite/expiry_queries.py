@@ -5,6 +5,7 @@ from functools import cache
 from callstore.schema import tables
 from callstore.schema.declaration import Collection
 from callstore.stores.sqlite.queries import RECORDING, columns
+from callstore.times import LATEST, to_ms
 
 _ENDED = f"""
 SELECT {columns(tables.CALL, "c")} FROM CallSession c
@@ -34,12 +35,13 @@ WHERE conversationId = :conversation AND callSessionId = :call AND expiresAt IS 
 
 RESTAMP_SAMPLES = f"{stamp(tables.SAMPLE)} AND analysed = 1"
 # The value is a span.
-STAMP_CAPTIONS = """
-UPDATE CallTranscription SET expiresAt = createdAt + :value
+_LATEST = to_ms(LATEST)
+STAMP_CAPTIONS = f"""
+UPDATE CallTranscription SET expiresAt = min(createdAt + :value, {_LATEST})
 WHERE conversationId = :conversation AND callSessionId = :call"""
-STAMP_RECORDINGS = """
-UPDATE CallRecording SET expiresAt =
-  CASE WHEN status IN ('processing', 'available') THEN coalesce(stoppedAt, createdAt) + :value END
+STAMP_RECORDINGS = f"""
+UPDATE CallRecording SET expiresAt = CASE WHEN status IN ('processing', 'available')
+  THEN min(coalesce(stoppedAt, createdAt) + :value, {_LATEST}) END
 WHERE conversationId = :conversation AND callSessionId = :call"""
 _OVER = "c.expiresAt <= :now AND c.horizons = :horizons"
 EXPIRED_CALLS = f"""

@@ -164,7 +164,7 @@ class Consequences:
         call.ring_deadline = None
         self._stamp(call)
         for row in call.rows.values():
-            row.expires_at = at + self.kept
+            row.expires_at = call.expires_at
         self._end_log(call)
         self._write(call, "call.ended", at)
 
@@ -191,7 +191,7 @@ class Consequences:
             elif entry.response == "ringing":
                 entry.response = "cancelled" if call.end_reason == "cancelled" else "missed"
             entry.started_at, entry.ended_at = call.started_at, call.ended_at
-            entry.end_reason, entry.expires_at = call.end_reason, call.ended_at + self.kept
+            entry.end_reason, entry.expires_at = call.end_reason, call.expires_at
             entry.talk_seconds = self._talk_seconds(call, call.rows.get(party))
 
     def _talk_seconds(self, call: Call, row: Participant | None) -> int:

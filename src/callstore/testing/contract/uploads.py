@@ -129,6 +129,37 @@ class TestUploads:
         with pytest.raises(TimeoutError):
             await calls.recordings.put(late.id, slow())
 
+    @pytest.mark.parametrize("end", ["raises", "is no coroutine", "of another kind"])
+    async def test_a_stream_that_ends_badly_hangs_nobody(self, calls: Calls, end: str) -> None:
+        class Odd:
+            left = 3
+
+            def __aiter__(self) -> "Odd":
+                return self
+
+            async def __anext__(self) -> bytes:
+                self.left -= 1
+                if self.left:
+                    return SOUND
+                raise Unheard if end == "of another kind" else StopAsyncIteration
+
+            def aclose(self) -> Any:
+                if end == "raises":
+                    raise OSError("cannot be closed")
+
+        class Unheard(BaseException):
+            pass
+
+        row = await stopped(calls)
+        async with asyncio.timeout(5):
+            if end == "is no coroutine":
+                assert (await calls.recordings.put(row.id, Odd())).status == "available"
+                return
+            failure = errors.StoreError if end == "of another kind" else OSError
+            with pytest.raises(failure):
+                await calls.recordings.put(row.id, Odd())
+        await waits(calls, row.id)
+
     async def test_what_is_under_way_when_all_is_closed_is_given_up(self, opening: Opening) -> None:
         reached = asyncio.Event()
 
