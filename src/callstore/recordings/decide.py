@@ -104,7 +104,9 @@ def _finish_delete(turn: Turn, row: Recording, command: FinishDelete) -> None:
     if after.status == "deleted":
         return _tell(turn, row, after, "recording.deleted")
     turn.set_recording(after)
-    return _stamp(turn)
+    if row.keeps_call and not after.keeps_call:
+        _stamp(turn)
+    return None
 
 
 def _tell(turn: Turn, row: Recording, after: Recording, type: EventType, **data: Any) -> None:

@@ -138,7 +138,7 @@ class Files:
         import obstore
 
         if self.root is not None:
-            # The driver reads a folder 8 KiB at a time: four times as slow.
+            # The driver reads a folder 8 KiB at a time: more than twenty times as slow.
             with await asyncio.to_thread(folder.opened, self.root, path, start) as file:
                 while chunk := await asyncio.to_thread(file.read, min(_CHUNK, end - start)):
                     yield chunk
@@ -166,7 +166,8 @@ class Files:
         nobody has `known` it yet."""
         with suppress(NotFound), self._translated(path, "removed"):
             if self.root is not None:
-                self._need_root(self.root if known else None)
+                if known:
+                    self._need_root()
                 await asyncio.to_thread(folder.remove, self.root, path)
             else:
                 await self._remove(path)
@@ -203,12 +204,12 @@ class Files:
     async def _inside(self, path: str) -> None:
         if self.root is None:
             return
-        self._need_root(self.root)
+        self._need_root()
         await asyncio.to_thread(folder.place, self.root, path)
 
-    def _need_root(self, root: Path | None) -> None:
-        if root is not None and not root.is_dir():
-            raise StoreUnavailable(f"{root.as_uri()} is not there")
+    def _need_root(self) -> None:
+        if self.root is not None and not self.root.is_dir():
+            raise StoreUnavailable(f"{self.root.as_uri()} is not there")
 
     @contextmanager
     def _translated(self, path: str, done: str) -> Iterator[None]:
@@ -228,6 +229,7 @@ class Files:
         except (PermissionError, IsADirectoryError) as error:  # of this one: others may go
             raise StoreError(f"{path or where} cannot be {done}: {_first_line(error)}") from error
         except Exception as error:
+            # The driver's panics have no class that could be named.
             if isinstance(error, ValueError) and done != "written":  # a path that cannot be
                 raise NotFound("recording file", path) from error
             said = f"{path or where} cannot be {done}: {_first_line(error)}"

@@ -105,11 +105,12 @@ class Retention:
         progress: Progress | None = None,
     ) -> RetentionReport:
         """Stamps what is not yet, and deletes what has expired, as of `plan`'s time where one is
-        given, and never what is stamped by other horizons than these: calls whose time has
-        come with all that is of them, then samples and captions whose own has, then files of
-        recordings, whose rows stay as deleted ones with their call. In short transactions; what is
-        cut off goes on when it is run again. All zeros while another run is on its way. `progress`
-        is told how many more rows went. `by` is who does it, which nothing keeps yet."""
+        given (Invalid if that has not come), and never what is stamped by other horizons than
+        these: samples and captions whose time has come, then calls with all that is of them, then
+        files of recordings, whose rows stay as deleted ones with their call. In short transactions;
+        what is cut off goes on when it is run again. All zeros while another run is on its way.
+        `progress` is told how many more rows went. `by` is who does it, which nothing keeps
+        yet."""
         asked = check(_Run, plan=plan, by=by)
         now = self._clock() if asked.plan is None else asked.plan.now
         if now > self._clock():

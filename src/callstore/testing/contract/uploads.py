@@ -87,6 +87,16 @@ class TestUploads:
             await task
         await waits(calls, row.id)
 
+    async def test_one_that_is_given_up_moves_neither_version_nor_events(
+        self, calls: Calls
+    ) -> None:
+        row = await stopped(calls)
+        ended = await calls.end(row.call_session_id)
+        with pytest.raises(errors.Invalid, match="/size"):
+            await calls.recordings.put(row.id, stream(SOUND), size=5)
+        after = await calls.get(ended.id)
+        assert (after.version, after.event_count) == (ended.version, ended.event_count)
+
     async def test_it_can_be_put_again_whenever_it_was_cancelled(self, calls: Calls) -> None:
         call = await answered(calls)
         for moment in range(24):
