@@ -5,6 +5,7 @@ that `CALLSTORE_CONFIG` names it stands under `[callstore]`. Arguments win over 
 the environment over the file.
 """
 
+import hmac
 import os
 import tomllib
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from callstore.errors import Invalid
+from callstore.errors import Invalid, StoreError
 from callstore.quality.lines import Lines
 from callstore.retention.horizons import Horizons
 
@@ -27,6 +28,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keep_samples_days: Days = 7
     keep_captions_days: Days = 30
     keep_recordings_days: Days = 30
+    keep_audit_days: Days = 365
+    """Audit entries, receipts of erasures, released holds."""
     liveness_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 120
     """Silence after which a participant is lost; 0: never, else at least 60."""
     command_deadline: Annotated[float, Meta(gt=0, le=3600)] = 10
@@ -48,6 +51,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if 0 < self.liveness_seconds < 60:
             raise ValueError("liveness_seconds must be 0 or at least 60")
 
+    def key(self, purpose: str) -> bytes:
+        """A key that is derived from the secret for this purpose alone; StoreError without one."""
+        if not self.secret:
+            raise StoreError(
+                f"{purpose} need a secret: set CALLSTORE_SECRET, for example to what `openssl rand"
+                " -hex 32` gives, the same in all processes"
+            )
+        return hmac.digest(self.secret.encode(), f"callstore: {purpose}".encode(), "sha256")
+
     def __repr__(self) -> str:
         shown = msgspec.structs.asdict(self) | {"secret": self.secret and "…"}
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
@@ -67,6 +79,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def keep_captions(self) -> timedelta:
         return timedelta(days=self.keep_captions_days)
+
+    @property
+    def keep_audit(self) -> timedelta:
+        return timedelta(days=self.keep_audit_days)
 
     @property
     def horizons(self) -> Horizons:

@@ -47,6 +47,9 @@ EventType = Literal[
     "recording.available",
     "recording.failed",
     "recording.deleted",
+    "privacy.erased",
+    "hold.placed",
+    "hold.released",
     "call.adopted",
 ]
 

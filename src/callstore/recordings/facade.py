@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from callstore.calls.arguments import OfCall
 from callstore.calls.model import Label, Party
-from callstore.errors import Invalid, InvalidTransition, NotFound, StoreError
+from callstore.errors import Invalid, InvalidTransition, NotFound
 from callstore.ids import Id
 from callstore.recordings.commands import (
     StartRecording,
@@ -199,14 +199,16 @@ class Recordings:
         if signed is not None:
             return signed
         base = self._settings.links_to.rstrip("/")
-        return link(base, row.id, self._clock() + span, self._secret)
+        return link(base, row.id, self._clock() + span, self._settings.key("links to recordings"))
 
     async def linked(self, url: str) -> Recording:
         """The recording that a link of callstore's own gives, for who serves it; Forbidden for
         what is no such link, and for one that has expired."""
         if not isinstance(url, str):
             raise Invalid.field("/url", "must be a string")
-        return await self._with_file(linked(url, self._clock(), self._secret))
+        return await self._with_file(
+            linked(url, self._clock(), self._settings.key("links to recordings"))
+        )
 
     async def delete(self, recording_id: str, *, by: str | None = None) -> Recording:
         """Deletes the file; the row stays as deleted, with its call. Held while a hold is on the
@@ -215,12 +217,6 @@ class Recordings:
         return await self._uploads.delete(await self._uploads.found(asked.recording_id))
 
     # -- inside
-
-    @property
-    def _secret(self) -> str:
-        if not self._settings.secret:
-            raise StoreError("links need a secret: set CALLSTORE_SECRET")
-        return self._settings.secret
 
     async def _asked(self, recording_id: str) -> Recording:
         return await self._uploads.found(check(_Of, recording_id=recording_id).recording_id)

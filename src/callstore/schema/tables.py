@@ -9,6 +9,7 @@ from callstore.quality.model import Analytics, Sample
 from callstore.recordings.model import Recording
 from callstore.schema.declaration import PRESENT, Collection, Index, Rule, collection, expiry
 from callstore.schema.model import Lease, SchemaStep
+from callstore.schema.papers import AUDIT, ERASURE, HOLD
 from callstore.validation import JSON_BYTES
 
 _EXACTLY_ONE_PARTY = Rule(
@@ -311,6 +312,9 @@ COLLECTIONS: tuple[Collection, ...] = (
     ANALYTICS,
     CAPTION,
     RECORDING,
+    HOLD,
+    ERASURE,
+    AUDIT,
     LEASE,
     SCHEMA,
 )
