@@ -16,6 +16,7 @@ from callstore.captions.decide import decide_add, decide_delete, decide_translat
 from callstore.captions.facade import Captions
 from callstore.errors import Invalid, NotFound, SchemaMismatch
 from callstore.ids import id_maker
+from callstore.privacy import decide as privacy
 from callstore.quality.facade import Quality
 from callstore.quality.live import Report, decide_report
 from callstore.recordings import decide as recording
@@ -27,7 +28,8 @@ from callstore.retention.facade import Retention
 from callstore.retention.sweep import Sweep
 from callstore.schema.facade import Schema
 from callstore.settings import Settings, load_settings
-from callstore.stores.group import Group, Rules
+from callstore.stores.batch import Rules
+from callstore.stores.group import Group
 from callstore.stores.protocol import Store
 from callstore.validation import cut, time
 
@@ -76,6 +78,7 @@ async def open_calls(
                 TranslateCaption: decide_translate,
                 DeleteCaption: decide_delete,
                 **recording.DECIDERS,
+                **privacy.DECIDERS,
             },
         )
         group = Group(opened, rules, deadline=chosen.command_deadline)

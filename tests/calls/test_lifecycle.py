@@ -14,7 +14,7 @@ from callstore.calls.model import Event, Guest, Party, User, replace
 from callstore.calls.replay import replay
 from callstore.errors import CallstoreError
 from callstore.schema.model import Lease
-from callstore.stores.group import Asked, CommandBatch, Rules
+from callstore.stores.batch import Asked, CommandBatch, Rules
 from callstore.stores.protocol import Changed
 from callstore.testing.data import conversation, fake_ids, guest, user
 
@@ -218,7 +218,7 @@ def decided(
         loaded.pulses = {k: v for k, v in loaded.pulses.items() if k in ids}
     if not everyone and not want.recordings:
         loaded.recorded, loaded.recordings = False, {}
-    changed = batch.decide([loaded], lease)
+    changed = batch.decide([loaded], lease, [])
     outcomes = [
         (type(one.outcome), str(one.outcome)) if isinstance(one.outcome, Exception) else one.outcome
         for one in asked

@@ -25,9 +25,9 @@ class Apart(SqliteStore):
     def conversation_of(self, call_id: str) -> str | None:
         return self.places.get(call_id)
 
-    async def transact(self, batch: Batch, patience: float) -> None:
+    async def transact(self, batch: Batch, patience: float, *, rehearsal: bool = False) -> None:
         self.batches.append((set(batch.call_ids), set(batch.conversation_ids)))
-        await super().transact(batch, patience)
+        await super().transact(batch, patience, rehearsal=rehearsal)
 
 
 async def test_on_a_cluster_a_group_is_of_one_conversation(

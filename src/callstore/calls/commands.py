@@ -42,6 +42,16 @@ class OnCall(Command, frozen=True, kw_only=True):
 
     @property
     def wants_recordings(self) -> bool:
+        return self.wants_everyone
+
+    @property
+    def wants_everyone(self) -> bool:
+        """Whether it is decided on all rows of the call."""
+        return self.looks_at_holds
+
+    @property
+    def looks_at_holds(self) -> bool:
+        """Whether it deletes what a hold on the call, or on anyone in it, keeps."""
         return False
 
 
@@ -57,6 +67,10 @@ class Expire(OnCall, frozen=True, kw_only=True):
 
 class Recount(OnCall, frozen=True, kw_only=True):
     """A doctor's: makes the counts what the rows say."""
+
+    @property
+    def wants_everyone(self) -> bool:
+        return True
 
 
 class Cancel(OnCall, frozen=True, kw_only=True):

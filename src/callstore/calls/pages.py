@@ -1,5 +1,6 @@
 """Pages of a history, a log, and whatever else comes in pages."""
 
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -13,3 +14,7 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True):
 
     items: list[T]
     next: str | None
+
+
+Place = tuple[datetime, str]
+"""Where the next page begins: the (createdAt, id) of the last row of this one."""

@@ -60,12 +60,12 @@ class Hold(Row, frozen=True, kw_only=True):
 
 
 class Lately(Row, frozen=True, kw_only=True):
-    """A party's row of a call that went on, or had only just ended, when it was erased: what was
-    on its way then may come after."""
+    """A party's row of a call, or (null) a call, that went on, or had only just ended, when it was
+    erased: what was on its way then may come after."""
 
     conversation_id: Id
     call_session_id: Id
-    participant_id: Id
+    participant_id: Id | None
 
 
 class Erasure(Row, frozen=True, kw_only=True):

@@ -55,7 +55,11 @@ class AbortUpload(OnRecording, frozen=True, kw_only=True):
 
 
 class BeginDelete(OnRecording, frozen=True, kw_only=True):
-    """From now on the file may be gone."""
+    """From now on the file may be gone. Whoever is in the call may be under a hold."""
+
+    @property
+    def looks_at_holds(self) -> bool:
+        return True
 
 
 class FinishDelete(OnRecording, frozen=True, kw_only=True):

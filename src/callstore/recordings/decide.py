@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from callstore.calls.commands import Command
-from callstore.calls.lifecycle import expiry, recorded
+from callstore.calls.lifecycle import expiry, held, recorded
 from callstore.calls.lifecycle.turn import Context, State, Transition, Turn, live_participant
 from callstore.calls.model import EventType
-from callstore.errors import CallEnded, Conflict, Forbidden, Held, NotFound
+from callstore.errors import CallEnded, Conflict, Forbidden, NotFound
 from callstore.recordings import states
 from callstore.recordings.commands import (
     AbortUpload,
@@ -93,8 +93,7 @@ def _begin_delete(turn: Turn, row: Recording, _: BeginDelete) -> None:
     after = states.deleting(row, turn.now)
     if after is row:
         return
-    if turn.call.holds:
-        raise Held(f"a hold on call {turn.call.id} keeps its recordings")
+    held.need_free(turn)
     turn.set_recording(after)
     turn.set_call()  # a hold that is placed meanwhile meets it
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 from msgspec import Struct, field
 
-from callstore.calls.lifecycle.turn import State, Want
+from callstore.calls.lifecycle.turn import Erased, State, Want
 from callstore.calls.model import (
     Call,
     CallType,
@@ -22,12 +22,15 @@ from callstore.calls.model import (
     QualityMetrics,
     Response,
 )
+from callstore.calls.pages import Place
 from callstore.captions.model import Caption
 from callstore.ids import Id
+from callstore.privacy.model import Hold
 from callstore.quality.model import Analytics, Sample
 from callstore.recordings.model import Recording
 from callstore.retention.horizons import Past, Stamps
 from callstore.schema.model import Lease
+from callstore.stores.keeping import Keeping
 from callstore.stores.leases import Change
 from callstore.stores.structure import Progress, Structure, untold
 from callstore.validation import Cursor, Limit, Offset, Query, Time
@@ -54,6 +57,8 @@ class Changed(Struct, frozen=True, kw_only=True):
     captions: list[tuple[Caption | None, Caption]] = field(default_factory=list)
     recordings: list[tuple[Recording | None, Recording]] = field(default_factory=list)
     gone: list[Caption] = field(default_factory=list)  # deleted ones
+    unstamped: list[Call] = field(default_factory=list)  # no row of these says when it goes
+    erased: list[Erased] = field(default_factory=list)  # behind all else; counted as it is written
 
     @property
     def pairs(self) -> dict[str, Sequence[tuple[Any, Any]]]:
@@ -68,10 +73,19 @@ class Changed(Struct, frozen=True, kw_only=True):
         }
 
 
+class Scope(Struct, frozen=True, kw_only=True):
+    """What holds may be on: these calls and conversations, and parties by their refs."""
+
+    calls: set[str] = field(default_factory=set)
+    conversations: set[str] = field(default_factory=set)
+    parties: set[str] = field(default_factory=set)
+
+
 class Batch(Protocol):
     """A group of commands, as a store sees it. One transaction goes:
 
-    load the calls named; ask `wants`; load those rows; let `decide` say what to write; write it.
+    load the calls named; ask `wants`; load those rows; ask `scope`, and load the holds that are in
+    force on any of that; let `decide` say what to write; write it.
     `decide` is pure but for ids and the clock, and may be called again after a conflict.
     """
 
@@ -88,7 +102,13 @@ class Batch(Protocol):
         ...
 
     def wants(self, calls: Iterable[Call]) -> list[Want]: ...
-    def decide(self, states: Iterable[State], lease: Lease | None) -> Changed: ...
+    def scope(self, states: Iterable[State]) -> Scope | None:
+        """None: no command looks at holds."""
+        ...
+
+    def decide(
+        self, states: Iterable[State], lease: Lease | None, holds: Sequence[Hold]
+    ) -> Changed: ...
 
 
 class HistoryQuery(Struct, frozen=True, kw_only=True):
@@ -133,9 +153,6 @@ class Expired(Struct, frozen=True, kw_only=True):
     files: int
     unstamped: int
 
-
-Place = tuple[datetime, str]
-"""Where the next page begins: the (createdAt, id) of the last row of this one."""
 
 EXPIRING = ("CallQualitySample", "CallTranscription")
 """What goes before its call does, row by row."""
@@ -207,6 +224,11 @@ class Store(Protocol):
         ...
 
     @property
+    def keeping(self) -> Keeping:
+        """Of holds and erasures."""
+        ...
+
+    @property
     def sharded(self) -> bool:
         """Whether a conversation's rows lie apart from another's: then a batch is of one."""
         ...
@@ -216,9 +238,10 @@ class Store(Protocol):
 
     # -- changing: one transaction each, nothing half done
 
-    async def transact(self, batch: Batch, patience: float) -> None:
-        """Loads, decides and commits `batch` in one transaction: up to 8 queries to load, then one
-        statement per collection and set of changed fields. Raises WriteConflict when another writer
+    async def transact(self, batch: Batch, patience: float, *, rehearsal: bool = False) -> None:
+        """Loads, decides and commits `batch` in one transaction: up to 9 queries to load, then one
+        statement per collection and set of changed fields. A `rehearsal` does it all, and takes it
+        back instead of committing. Raises WriteConflict when another writer
         was faster, Busy when the lock was not free within `patience` seconds, any other exception
         when some row cannot be written.
 

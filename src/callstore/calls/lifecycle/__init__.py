@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from callstore.calls import commands
-from callstore.calls.lifecycle import coming, expiry, going, media, upkeep
+from callstore.calls.lifecycle import coming, expiry, going, held, media, upkeep
 from callstore.calls.lifecycle.turn import Context, State, Transition, Turn
 from callstore.calls.model import Call, replace
 from callstore.errors import CallAlreadyLive, CallEnded, Conflict
@@ -92,6 +92,7 @@ def _new_call(command: commands.Start, context: Context) -> Transition:
     turn.set_entry(coming.new_entry(turn, initiator, direction="outgoing"))
     for party in invited:
         turn.set_entry(coming.new_entry(turn, party, direction="incoming"))
+    held.come_under(turn, (initiator, *invited))
     return turn.done()
 
 

@@ -33,7 +33,7 @@ def needs_everyone(call: Call, asked: Sequence[commands.OnCall]) -> bool:
     Whatever may end the call does: an end closes every row. A leave of an answered call can end
     it only if so many leave that at most one stays.
     """
-    if any(isinstance(command, commands.Recount) for command in asked):
+    if any(command.wants_everyone for command in asked):
         return True
     if not call.live:
         return False

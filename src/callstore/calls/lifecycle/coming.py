@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from callstore.calls import commands
+from callstore.calls.lifecycle import held
 from callstore.calls.lifecycle.turn import Turn, flags, live_participant
 from callstore.calls.model import Call, Direction, LogEntry, Participant, Party, Role, Stint, User
 from callstore.errors import CallFull, InvalidTransition
@@ -31,6 +32,7 @@ def join(turn: Turn, command: commands.Join) -> None:
     if row.seated:
         take_seat(turn, first=not before)
     joined(turn, row)
+    held.come_under(turn, (party,))
     if command.answer:
         accept(turn, party)
     elif turn.call.status == "initiated":

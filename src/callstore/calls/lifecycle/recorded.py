@@ -20,6 +20,7 @@ def stop_running(turn: Turn, at: datetime) -> None:
 
 
 def expiry(turn: Turn, ended_at: datetime) -> datetime | None:
-    """When the ended call goes; None: not while a recording of it has a file, or may get one."""
-    kept = any(row.keeps_call for row in turn.recordings())
+    """When the ended call goes; None: not while it is held, or a recording of it has a file, or may
+    get one."""
+    kept = bool(turn.call.holds) or any(row.keeps_call for row in turn.recordings())
     return None if kept else min(ended_at + turn.context.keep, LATEST)

@@ -1,6 +1,6 @@
 """What a command is decided on, and what it decides: `State`, `Turn`, `Transition`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from callstore.calls.model import (
 )
 from callstore.captions.model import Caption
 from callstore.errors import CallEnded, InvalidTransition
+from callstore.privacy.model import Counts, Hold
 from callstore.recordings.model import Recording, in_order_of_beginning
 
 BEAT_EVERY = timedelta(seconds=30)
@@ -36,6 +37,7 @@ class Context(Struct, frozen=True, kw_only=True):
     watching_since: datetime | None = (
         None  # since when sweeps have been regular; None: they are not
     )
+    holds: Sequence[Hold] = ()  # in force, on any of what commands named that look at them
 
 
 class Want(Struct, frozen=True, kw_only=True):
@@ -59,6 +61,34 @@ class Want(Struct, frozen=True, kw_only=True):
                 yield self.call.conversation_id, self.call.id, row.id, segment
 
 
+class Erased(Struct, kw_only=True):
+    """What goes of a call for an erasure, in the order of writing behind all else: everything, or
+    what is of a `party`. `counts` is filled as it goes."""
+
+    erasure_id: str
+    call: Call
+    party: Party | None = None
+    participant: Participant | None = None  # the party's
+    entry: LogEntry | None = None
+    delete: bool = True  # the party's rows; else they stay without it
+    recordings: list[str] = field(default_factory=list)  # that the party asked for
+    lately: bool = False  # more of it may be under way
+    counts: Counts = field(default_factory=dict)
+
+    @property
+    def named(self) -> dict[str, str]:
+        """By which fields an event names the party, and how."""
+        assert self.party is not None
+        own = "userId" if self.party.kind == "user" else "anonymousUserId"
+        return {own: self.party.id, "actor": self.party.ref}
+
+    @property
+    def rows(self) -> dict[str, str]:
+        """The party's own rows that go, by collection: their ids."""
+        own = {"CallParticipant": self.participant, "CallLogEntry": self.entry}
+        return {name: row.id for name, row in own.items() if row is not None and self.delete}
+
+
 class Transition(Struct, kw_only=True):
     """The rows and events a command leaves. An unchanged call may still carry a pulse."""
 
@@ -72,6 +102,8 @@ class Transition(Struct, kw_only=True):
     metrics: list[tuple[Participant, QualityMetrics]] = field(default_factory=list)
     captions: dict[tuple[str, str], Caption | None] = field(default_factory=dict)  # None: goes
     recordings: dict[str, Recording] = field(default_factory=dict)
+    unstamped: bool = False  # no row of the call says any more when it goes
+    erased: Erased | None = None
     answer: Any = None  # where it is not the call
 
 
@@ -108,11 +140,28 @@ class State(Struct, kw_only=True):
 
     def apply(self, made: Transition) -> None:
         self.call = made.call
+        if made.erased is not None:
+            self._forget(made.erased)
         self.participants.update(made.participants)
         self.entries.update(made.entries)
         self.pulses.update(made.pulses)
         self.captions.update(made.captions)
         self.recordings.update(made.recordings)
+
+    @property
+    def parties(self) -> set[str]:
+        """The refs of all who have a row or a log entry here."""
+        rows = {row.party.ref for row in self.participants.values() if row.party}
+        return rows | {entry.party for entry in self.entries.values() if entry.party}
+
+    def _forget(self, erased: Erased) -> None:
+        """Nobody is found by who they were."""
+        if erased.party is not None:
+            self.participants.pop(erased.party.ref, None)
+            self.entries.pop(erased.party.ref, None)
+        if (row := erased.participant) is not None:
+            self.pulses.pop(row.id, None)
+            self.captions = {key: c for key, c in self.captions.items() if key[0] != row.id}
 
 
 def key(row: Participant | LogEntry) -> str:

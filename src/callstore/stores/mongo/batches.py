@@ -8,10 +8,10 @@ from pymongo import UpdateOne
 
 from callstore.calls.lifecycle.turn import State, Want
 from callstore.calls.model import Call, replace
-from callstore.schema import tables
+from callstore.schema import papers, tables
 from callstore.schema.declaration import Collection
 from callstore.schema.model import Lease
-from callstore.stores.mongo import queries
+from callstore.stores.mongo import erasing, queries
 from callstore.stores.mongo.codec import CODECS, Document, oid
 from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import Marker, Session
@@ -38,7 +38,9 @@ async def run(
     calls = await _load_calls(db, batch, places, session)
     states = await _load_rows(db, batch.wants(calls), session)
     lease = await load_lease(db, batch.lease_id, session) if batch.lease_id else None
-    changed = batch.decide(states, lease)
+    scope = batch.scope(states)
+    holds = await _rows(db, papers.HOLD, queries.holds_on(scope), session) if scope else []
+    changed = batch.decide(states, lease, holds)
     await write(db, changed, session, sharded=sharded)
     return None, _marker(changed)
 
@@ -134,6 +136,8 @@ async def write(db: Database, changed: Changed, session: Session, *, sharded: bo
         await insert(db, collection, [new for old, new in rows if old is None], session)
     await insert(db, tables.EVENT, changed.events, session)
     await insert(db, tables.SAMPLE, changed.samples, session)
+    await erasing.unstamp(db, changed.unstamped, session)
+    await erasing.erase(db, changed.erased, session)
 
 
 async def insert(
@@ -187,5 +191,10 @@ def _marker(changed: Changed) -> Marker | None:
     changes += [
         Marker(collection=tables.CAPTION.name, id=oid(row.id), matching=None)
         for row in changed.gone
+    ]
+    changes += [
+        Marker(collection=tables.CALL.name, id=oid(each.call.id), matching=None)
+        for each in changed.erased
+        if each.party is None
     ]
     return replace(changes[0], others=tuple(changes[1:])) if changes else None

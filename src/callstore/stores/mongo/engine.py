@@ -88,8 +88,10 @@ class Engine:
                 if loop.time() >= deadline:
                     raise Busy("others kept the rows busy until the deadline") from conflict
 
-    async def transaction(self, work: Work[T], patience: float, attempt: float = _ATTEMPT) -> T:
-        """`work` in one transaction: all of it is committed, or nothing.
+    async def transaction(
+        self, work: Work[T], patience: float, attempt: float = _ATTEMPT, *, rehearsal: bool = False
+    ) -> T:
+        """`work` in one transaction: all of it is committed, or nothing; of a rehearsal nothing.
 
         WriteConflict where another writer was faster. Where the primary goes away it is done again
         on the next one; where a commit's result is unknown, only after a look for the marker.
@@ -111,7 +113,7 @@ class Engine:
                             return doubtful[0]
                         doubtful = None
                         done = await work(session)
-                    if await _commit(session, deadline, limit):
+                    if rehearsal or await _commit(session, deadline, limit):
                         return done[0]
                     doubtful = done
             except Lost:

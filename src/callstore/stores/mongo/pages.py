@@ -3,13 +3,14 @@
 from typing import Any
 
 from callstore.calls.model import Call, LogEntry
+from callstore.calls.pages import Place
 from callstore.stores.mongo import queries
 from callstore.stores.mongo.codec import CODECS, Document, utc
 from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import Session
 from callstore.stores.mongo.queries import NEWEST_FIRST, Filter
 from callstore.stores.mongo.rows import fetch, with_participants
-from callstore.stores.protocol import EXAMINED, HistoryQuery, LogQuery, Place
+from callstore.stores.protocol import EXAMINED, HistoryQuery, LogQuery
 
 _ENTRIES = CODECS["CallLogEntry"]
 

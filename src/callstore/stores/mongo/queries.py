@@ -6,10 +6,11 @@ from typing import Any
 
 from callstore.calls.lifecycle.turn import Want
 from callstore.calls.model import OUTCOMES_BY_REASON, Outcome, Party
+from callstore.calls.pages import Place
 from callstore.schema import tables
 from callstore.stores.mongo.codec import oid
 from callstore.stores.mongo.ddl import ANY
-from callstore.stores.protocol import HistoryQuery, LogQuery, Place
+from callstore.stores.protocol import HistoryQuery, LogQuery, Scope
 
 Filter = dict[str, Any]
 Pipeline = list[dict[str, Any]]
@@ -41,6 +42,16 @@ def of_calls(wants: Iterable[Want]) -> Filter:
         "conversationId": {"$in": [*{oid(call.conversation_id) for call in calls}]},
         "callSessionId": {"$in": [oid(call.id) for call in calls]},
     }
+
+
+def holds_on(scope: Scope) -> Filter:
+    """Holds in force on any of these."""
+    on = {
+        "callSessionId": [oid(id) for id in scope.calls],
+        "conversationId": [oid(id) for id in scope.conversations],
+        "party": [*scope.parties],
+    }
+    return {"$or": [{name: {"$in": ids}, "releasedAt": None} for name, ids in on.items() if ids]}
 
 
 PARTY_FIELDS = {"user": "userId", "guest": "anonymousUserId"}

@@ -6,14 +6,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from callstore.calls.lifecycle.turn import State, Want
 from callstore.calls.model import Call, Participant
+from callstore.privacy.model import Hold
 from callstore.schema import tables
 from callstore.schema.declaration import Collection
 from callstore.schema.model import Lease
-from callstore.stores.protocol import Batch, Changed, WriteConflict
-from callstore.stores.sqlite import queries
+from callstore.stores.protocol import Batch, Changed, Scope, WriteConflict
+from callstore.stores.sqlite import erasing, queries
 from callstore.stores.sqlite.codec import CODECS
+from callstore.stores.sqlite.erasing_queries import HOLDS_ON
 
 _CALLS = CODECS["CallSession"]
 _PARTICIPANTS = CODECS["CallParticipant"]
@@ -29,12 +33,19 @@ def run(db: sqlite3.Connection, batch: Batch) -> None:
     calls = _load_calls(db, batch)
     states = _load_rows(db, batch.wants(calls))
     lease = load_lease(db, batch.lease_id) if batch.lease_id else None
-    write(db, batch.decide(states, lease))
+    scope = batch.scope(states)
+    holds = _load_holds(db, scope) if scope else []
+    write(db, batch.decide(states, lease, holds))
 
 
 def load_lease(db: sqlite3.Connection, id: str) -> Lease | None:
     row = db.execute(queries.LEASE, (id,)).fetchone()
     return CODECS["CallLease"].decode(row) if row else None
+
+
+def _load_holds(db: sqlite3.Connection, scope: Scope) -> list[Hold]:
+    bound = {name: json.dumps([*who]) for name, who in msgspec.structs.asdict(scope).items()}
+    return [CODECS["CallHold"].decode(row) for row in db.execute(HOLDS_ON, bound)]
 
 
 def _load_calls(db: sqlite3.Connection, batch: Batch) -> list[Call]:
@@ -119,6 +130,8 @@ def write(db: sqlite3.Connection, changed: Changed) -> None:
         insert(db, collection, [new for old, new in rows if old is None])
     insert(db, tables.EVENT, changed.events)
     insert(db, tables.SAMPLE, changed.samples)
+    erasing.unstamp(db, changed.unstamped)
+    erasing.erase(db, changed.erased)
 
 
 def insert(db: sqlite3.Connection, collection: Collection, rows: Sequence[Any]) -> None:

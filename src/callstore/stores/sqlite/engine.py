@@ -8,7 +8,7 @@ loop's thread; long ones on a reader thread. A database in memory has the writer
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -43,12 +43,23 @@ class Engine:
             self._reader = connection.open_reader(self._path, self._patience)
             self._keyed = connection.open_reader(self._path, self._patience)
 
-    async def write(self, work: Work[T], patience: float | None = None) -> T:
-        """`work` in one transaction: all of it is committed, or nothing."""
+    async def write(
+        self, work: Work[T], patience: float | None = None, *, rehearsal: bool = False
+    ) -> T:
+        """`work` in one transaction: all of it is committed, or nothing; of a rehearsal nothing."""
         self._need_open()
         loop = asyncio.get_running_loop()
         limit = self._patience if patience is None else patience
-        return await loop.run_in_executor(self._writes, self._transaction, work, limit)
+        end = _take_back if rehearsal else _commit
+        return await loop.run_in_executor(self._writes, self._transaction, work, limit, end)
+
+    async def scrub(self, statements: Sequence[str]) -> bool:
+        """Runs these, then brings all of the log into the file and empties it; False where another
+        still reads what was there before."""
+        self._need_open()
+        await self.write(lambda db: [db.execute(each) for each in statements])
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._writes, _checkpointed, self._writer)
 
     async def keyed(self, work: Work[T]) -> T:
         """A read of a few rows by key, in one snapshot."""
@@ -81,13 +92,15 @@ class Engine:
                 await loop.run_in_executor(pool, db.close)
                 pool.shutdown()
 
-    def _transaction(self, work: Work[T], patience: float) -> T:
+    def _transaction(
+        self, work: Work[T], patience: float, end: Callable[[sqlite3.Connection], None]
+    ) -> T:
         db = self._writer
         with connection.translated():
             connection.patiently(db, queries.BEGIN, time.monotonic() + patience)
             try:
                 result = work(db)
-                _commit(db)
+                end(db)
             finally:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
@@ -103,6 +116,21 @@ def _commit(db: sqlite3.Connection) -> None:
         # What reached the log may be found there when the file is opened again.
         message = f"the commit could not be brought to the disk: {error}"
         raise StoreUnavailable(message, outcome_unknown=True) from error
+
+
+def _take_back(db: sqlite3.Connection) -> None:
+    db.execute("ROLLBACK")
+
+
+def _checkpointed(db: sqlite3.Connection) -> bool:
+    with connection.translated():
+        try:
+            (busy, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise
+            return False
+    return not busy
 
 
 def _snapshot(db: sqlite3.Connection, work: Work[T]) -> T:

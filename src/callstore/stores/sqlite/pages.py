@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from callstore.calls.model import Call, LogEntry
-from callstore.stores.protocol import EXAMINED, HistoryQuery, LogQuery, Place
+from callstore.calls.pages import Place
+from callstore.stores.protocol import EXAMINED, HistoryQuery, LogQuery
 from callstore.stores.sqlite import queries
 from callstore.stores.sqlite.codec import CODECS, moment, ms
 from callstore.stores.sqlite.rows import with_participants

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from callstore.calls.model import Call, Event, LogEntry, Party
+from callstore.calls.pages import Place
 from callstore.captions.model import Caption
 from callstore.errors import Conflict, StoreError
 from callstore.quality.model import Analytics, Sample
@@ -26,7 +27,6 @@ from callstore.stores.protocol import (
     Finding,
     HistoryQuery,
     LogQuery,
-    Place,
     SearchQuery,
     Unwritable,
 )
@@ -45,6 +45,7 @@ from callstore.stores.sqlite import (
 )
 from callstore.stores.sqlite.codec import CODECS, ms
 from callstore.stores.sqlite.engine import Work
+from callstore.stores.sqlite.keeping import SqliteKeeping
 from callstore.stores.sqlite.structure import SqliteStructure
 from callstore.stores.structure import Progress, untold
 
@@ -63,14 +64,15 @@ class SqliteStore:
             connection.check_file(path)
         self._engine = engine.Engine(path, patience)
         self.structure = SqliteStructure(self._engine)
+        self.keeping = SqliteKeeping(self._engine)
 
     def conversation_of(self, call_id: str) -> str | None:  # noqa: ARG002
         return None  # nobody asks where nothing is sharded
 
     # -- changing
 
-    async def transact(self, batch: Batch, patience: float) -> None:
-        await self._engine.write(lambda db: batches.run(db, batch), patience)
+    async def transact(self, batch: Batch, patience: float, *, rehearsal: bool = False) -> None:
+        await self._engine.write(lambda db: batches.run(db, batch), patience, rehearsal=rehearsal)
 
     async def mark_seen(self, party: Party, call_ids: list[str] | None, at: datetime) -> int:
         return await self._mark(queries.SEE_ALL, queries.SEE, party, call_ids, at)

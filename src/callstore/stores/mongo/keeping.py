@@ -1,0 +1,133 @@
+"""Holds and erasures of a MongoDB database."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from bson import ObjectId
+from msgspec import Struct
+
+from callstore.calls.model import Party, replace
+from callstore.calls.pages import Place
+from callstore.privacy.counting import summed
+from callstore.privacy.model import Counts, Erasure, Hold, Lately
+from callstore.recordings.model import Recording
+from callstore.stores.keeping import ErasureChange, HoldChange, Key
+from callstore.stores.mongo import erasing, rows
+from callstore.stores.mongo.codec import CODECS, Document, oid, utc
+from callstore.stores.mongo.ddl import ANY
+from callstore.stores.mongo.engine import Engine, Session
+from callstore.stores.mongo.queries import Filter
+from callstore.times import EPOCH
+
+R = TypeVar("R", bound=Struct)
+
+
+class MongoKeeping:
+    lags = True  # a snapshot may be older than what has gone since
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def change_hold(self, id: str, change: HoldChange) -> Hold | None:
+        return await self._change("CallHold", id, change)
+
+    async def holds(self) -> list[Hold]:
+        order = [("placedAt", -1), ("_id", -1)]
+        return await self._rows("CallHold", {}, sort=order, hint="CallHold_placed")
+
+    async def unsettled_holds(self, now: datetime) -> list[Hold]:
+        over = {"until": {**ANY["time"], "$lte": now}, "releasedAt": None}
+        found = await self._rows("CallHold", {"settled": False}, hint="CallHold_unsettled")
+        late = await self._rows("CallHold", over, hint="CallHold_until")
+        return [*{hold.id: hold for hold in (*found, *late)}.values()]
+
+    async def forget_holds(self, party: Party, at: datetime) -> int:
+        where = {"party": party.ref, "releasedAt": ANY["time"]}
+        gone = {"party": None, "reason": None, "anonymizedAt": at}
+
+        async def work(session: Session) -> tuple[int, None]:
+            done = await self._engine.db["CallHold"].update_many(
+                where, {"$set": gone}, session=session
+            )
+            return done.modified_count, None
+
+        return await self._engine.write(work)
+
+    async def change_erasure(self, id: str, change: ErasureChange) -> Erasure | None:
+        return await self._change("CallErasure", id, change)
+
+    async def pending_erasures(self) -> list[Erasure]:
+        where = {"status": "pending"}
+        return await self._rows("CallErasure", where, hint="CallErasure_pending")
+
+    async def erasures(self, party_hash: str | None) -> list[Erasure]:
+        where = {} if party_hash is None else {"partyHash": party_hash}
+        hint = "CallErasure_requested" if party_hash is None else "CallErasure_party"
+        order = [("requestedAt", -1), ("_id", -1)]
+        return await self._rows("CallErasure", where, sort=order, hint=hint)
+
+    async def calls_of_party(self, party: Party, after: str, limit: int) -> list[Key]:
+        where: Filter = {"party": party.ref}
+        if after:
+            where["callSessionId"] = {"$gt": oid(after)}
+        order = [("callSessionId", 1)]
+        found = await self._fetch(
+            "CallLogEntry", where, sort=order, limit=limit, hint="CallLogEntry_party"
+        )
+        return [(str(row["conversationId"]), str(row["callSessionId"])) for row in found]
+
+    async def calls_in(self, conversation_id: str, after: Place | None, limit: int) -> list[Place]:
+        at, id = (after[0], oid(after[1])) if after else (EPOCH, ObjectId(bytes(12)))
+        past = [{"createdAt": {"$gt": at}}, {"createdAt": at, "_id": {"$gt": id}}]
+        where = {"conversationId": oid(conversation_id), "createdAt": {"$gte": at}, "$or": past}
+        order = [("createdAt", 1), ("_id", 1)]
+        found = await self._fetch(
+            "CallSession", where, sort=order, limit=limit, hint="CallSession_history"
+        )
+        return [(utc(row["createdAt"]), str(row["_id"])) for row in found]
+
+    async def recordings_of_calls(self, calls: Sequence[Key]) -> list[Recording]:
+        return await self._rows("CallRecording", erasing.of_keys(calls), hint="CallRecording_key")
+
+    async def erase_late(self, erasure_id: str, rows: Sequence[Lately]) -> Counts:
+        db = self._engine.db
+
+        async def work(session: Session) -> tuple[Counts, None]:
+            counts = await erasing.erase_late(db, rows, session)
+            erasure = await erasing.load(db, erasure_id, session) if counts else None
+            if erasure is not None:
+                after = replace(erasure, counts=summed((erasure.counts, counts)))
+                await erasing.save(db, after, session)
+            return counts, None
+
+        return await self._engine.write(work)
+
+    async def scrub(self) -> bool:
+        return True  # what of it is still in files is the server's
+
+    async def _fetch(self, collection: str, where: Filter, **how: Any) -> list[Document]:
+        db = self._engine.db
+        return await self._engine.read(
+            lambda session: rows.fetch(db, collection, where, session, **how), long=True
+        )
+
+    async def _rows(self, collection: str, where: Filter, **how: Any) -> list[Any]:
+        decode = CODECS[collection].decode
+        return [decode(document) for document in await self._fetch(collection, where, **how)]
+
+    async def _change(
+        self, collection: str, id: str, change: Callable[[R | None], R | None]
+    ) -> R | None:
+        codec, found = CODECS[collection], self._engine.db[collection]
+
+        async def work(session: Session) -> tuple[R | None, None]:
+            document = await found.find_one({"_id": oid(id)}, session=session)
+            after = change(codec.decode(document) if document else None)
+            if after is not None:
+                await found.replace_one(
+                    {"_id": oid(id)}, codec.encode(after), upsert=True, session=session
+                )
+            return after, None
+
+        return await self._engine.write(work)

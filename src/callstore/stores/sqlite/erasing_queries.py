@@ -1,0 +1,53 @@
+"""SQL of holds and erasures."""
+
+from callstore.schema import papers, tables
+from callstore.stores.sqlite.queries import columns
+
+_HOLD = f"SELECT {columns(papers.HOLD, 'h')} FROM CallHold h"
+HOLD = f"{_HOLD} WHERE h.id = ?"
+HOLDS = f"{_HOLD} ORDER BY h.placedAt DESC, h.id DESC"
+_ON = f"{_HOLD} WHERE h.releasedAt IS NULL AND h."
+HOLDS_ON = f"""
+{_ON}callSessionId IN (SELECT value FROM json_each(:calls))
+UNION ALL {_ON}conversationId IN (SELECT value FROM json_each(:conversations))
+UNION ALL {_ON}party IN (SELECT value FROM json_each(:parties))"""
+UNSETTLED_HOLDS = f"""
+{_HOLD} WHERE h.settled = 0
+UNION {_HOLD} WHERE h.releasedAt IS NULL AND h.until <= :now"""
+FORGET_HOLDS = """
+UPDATE CallHold SET party = NULL, reason = NULL, anonymizedAt = :at
+WHERE party = :party AND releasedAt IS NOT NULL"""
+
+_ERASURE = f"SELECT {columns(papers.ERASURE, 'e')} FROM CallErasure e"
+ERASURE = f"{_ERASURE} WHERE e.id = ?"
+PENDING = f"{_ERASURE} WHERE e.status = 'pending' ORDER BY e.id"
+_LATEST_FIRST = "ORDER BY e.requestedAt DESC, e.id DESC"
+ERASURES = f"{_ERASURE} {_LATEST_FIRST}"
+ERASURES_OF = f"{_ERASURE} WHERE e.partyHash = ? {_LATEST_FIRST}"
+
+CALLS_OF_PARTY = """
+SELECT e.conversationId, e.callSessionId FROM CallLogEntry e
+WHERE e.party = ? AND e.callSessionId > ? ORDER BY e.callSessionId LIMIT ?"""
+CALLS_IN = """
+SELECT c.createdAt, c.id FROM CallSession c
+WHERE c.conversationId = ? AND (c.createdAt, c.id) > (?, ?)
+ORDER BY c.createdAt, c.id LIMIT ?"""
+
+# Of one call: what is bound as :conversation, :call
+_OF_CALL = "WHERE conversationId = :conversation AND callSessionId = :call"
+OF_PARTICIPANT = {
+    each.name: f"DELETE FROM {each.name} {_OF_CALL} AND participantId = :participant"
+    for each in (tables.CAPTION, tables.SAMPLE, tables.PULSE)
+}
+DELETE_ROW = {
+    each.name: f"DELETE FROM {each.name} {_OF_CALL} AND id = :id"
+    for each in (tables.PARTICIPANT, tables.LOG_ENTRY)
+}
+FORGET_IN_EVENTS = {
+    name: f"UPDATE CallEvent SET {name} = NULL {_OF_CALL} AND {name} = :who"
+    for name in ("userId", "anonymousUserId", "actor")
+}
+FORGET_REASONS = f"""
+UPDATE CallEvent SET data = json_remove(data, '$.reason') {_OF_CALL}
+  AND type = 'recording.failed' AND data ->> 'reason' IS NOT NULL
+  AND data ->> 'recordingId' IN (SELECT value FROM json_each(:recordings))"""

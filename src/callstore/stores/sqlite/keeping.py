@@ -1,0 +1,101 @@
+"""Holds and erasures of an SQLite file."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from callstore.calls.model import Party, replace
+from callstore.calls.pages import Place
+from callstore.privacy.counting import summed
+from callstore.privacy.model import Counts, Erasure, Hold, Lately
+from callstore.recordings.model import Recording
+from callstore.schema import papers
+from callstore.schema.declaration import Collection
+from callstore.stores.keeping import ErasureChange, HoldChange, Key
+from callstore.stores.sqlite import erasing, queries
+from callstore.stores.sqlite import erasing_queries as own
+from callstore.stores.sqlite.codec import CODECS, moment, ms
+from callstore.stores.sqlite.engine import Engine
+
+R = TypeVar("R", bound=Struct)
+# Merges the segments of the index of words: what was deleted is in none of them then.
+_OPTIMIZE = "INSERT INTO CallTranscription_words (CallTranscription_words) VALUES ('optimize')"
+
+
+class SqliteKeeping:
+    lags = False  # one writer after the other
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def change_hold(self, id: str, change: HoldChange) -> Hold | None:
+        return await self._change(papers.HOLD, own.HOLD, id, change)
+
+    async def holds(self) -> list[Hold]:
+        return await self._rows("CallHold", own.HOLDS)
+
+    async def unsettled_holds(self, now: datetime) -> list[Hold]:
+        return await self._rows("CallHold", own.UNSETTLED_HOLDS, {"now": ms(now)})
+
+    async def forget_holds(self, party: Party, at: datetime) -> int:
+        bound = {"party": party.ref, "at": ms(at)}
+        return await self._engine.write(lambda db: db.execute(own.FORGET_HOLDS, bound).rowcount)
+
+    async def change_erasure(self, id: str, change: ErasureChange) -> Erasure | None:
+        return await self._change(papers.ERASURE, own.ERASURE, id, change)
+
+    async def pending_erasures(self) -> list[Erasure]:
+        return await self._rows("CallErasure", own.PENDING)
+
+    async def erasures(self, party_hash: str | None) -> list[Erasure]:
+        if party_hash is None:
+            return await self._rows("CallErasure", own.ERASURES)
+        return await self._rows("CallErasure", own.ERASURES_OF, (party_hash,))
+
+    async def calls_of_party(self, party: Party, after: str, limit: int) -> list[Key]:
+        bound = (party.ref, after, limit)
+        return await self._engine.read(lambda db: db.execute(own.CALLS_OF_PARTY, bound).fetchall())
+
+    async def calls_in(self, conversation_id: str, after: Place | None, limit: int) -> list[Place]:
+        at, id = (ms(after[0]), after[1]) if after else (0, "")
+        bound = (conversation_id, at, id, limit)
+        found = await self._engine.read(lambda db: db.execute(own.CALLS_IN, bound).fetchall())
+        return [(moment(at), id) for at, id in found]
+
+    async def recordings_of_calls(self, calls: Sequence[Key]) -> list[Recording]:
+        bound = (json.dumps(calls),)
+        return await self._rows("CallRecording", queries.RECORDINGS_OF_CALLS, bound)
+
+    async def erase_late(self, erasure_id: str, rows: Sequence[Lately]) -> Counts:
+        def work(db: sqlite3.Connection) -> Counts:
+            counts = erasing.erase_late(db, rows)
+            if counts and (erasure := erasing.load(db, erasure_id)) is not None:
+                erasing.save(db, replace(erasure, counts=summed((erasure.counts, counts))))
+            return counts
+
+        return await self._engine.write(work)
+
+    async def scrub(self) -> bool:
+        return await self._engine.scrub([_OPTIMIZE])
+
+    async def _rows(self, collection: str, query: str, bound: Any = ()) -> list[Any]:
+        decode = CODECS[collection].decode
+        return await self._engine.read(lambda db: [decode(row) for row in db.execute(query, bound)])
+
+    async def _change(
+        self, collection: Collection, query: str, id: str, change: Callable[[R | None], R | None]
+    ) -> R | None:
+        codec = CODECS[collection.name]
+
+        def work(db: sqlite3.Connection) -> R | None:
+            row = db.execute(query, (id,)).fetchone()
+            after = change(codec.decode(row) if row else None)
+            if after is not None:
+                db.execute(queries.put(collection), codec.encode(after))
+            return after
+
+        return await self._engine.write(work)
