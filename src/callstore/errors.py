@@ -9,7 +9,7 @@
     │   └── InvalidTransition             409  invalid_transition
     ├── Invalid                           422  invalid              .errors
     ├── Forbidden                         403  forbidden
-    ├── Held                              423  held
+    ├── Held                              423  held                 .holds
     └── StoreError                        503  store_error
         ├── StoreUnavailable              503  store_unavailable    .outcome_unknown
         ├── Busy                          503  busy
@@ -117,10 +117,14 @@ class Forbidden(CallstoreError):
 
 
 class Held(CallstoreError):
-    """A legal hold keeps this from being deleted."""
+    """A legal hold keeps this from being deleted. `holds` are their ids."""
 
     code = "held"
     status = 423
+
+    def __init__(self, message: str, holds: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.holds = [*holds]
 
 
 class StoreError(CallstoreError):

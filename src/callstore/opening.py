@@ -11,12 +11,16 @@ from typing import Any
 
 from callstore.calls.describe import Describe
 from callstore.calls.facade import Calls
+from callstore.calls.parts import Parts
 from callstore.captions.commands import AddCaptions, DeleteCaption, TranslateCaption
 from callstore.captions.decide import decide_add, decide_delete, decide_translate
 from callstore.captions.facade import Captions
 from callstore.errors import Invalid, NotFound, SchemaMismatch
 from callstore.ids import id_maker
 from callstore.privacy import decide as privacy
+from callstore.privacy.erase import Erasing
+from callstore.privacy.facade import Privacy
+from callstore.privacy.holds import Holds
 from callstore.quality.facade import Quality
 from callstore.quality.live import Report, decide_report
 from callstore.recordings import decide as recording
@@ -25,7 +29,7 @@ from callstore.recordings.files import Files
 from callstore.recordings.uploads import Uploads
 from callstore.retention.doctor import Doctor
 from callstore.retention.facade import Retention
-from callstore.retention.sweep import Sweep
+from callstore.retention.sweep import Chores, Sweep
 from callstore.schema.facade import Schema
 from callstore.settings import Settings, load_settings
 from callstore.stores.batch import Rules
@@ -102,20 +106,34 @@ def _calls(
     of: dict[str, Any] = {"clock": lambda: cut(clock()), "settings": settings}
     timed: dict[str, Any] = {"clock": of["clock"], "liveness": settings.liveness}
     quality = Quality(store, group, new_id=new_id, **of)
-    retention = Retention(store, uploads, clock=of["clock"], horizons=settings.horizons)
-    return Calls(
-        store,
-        group,
+    holds = Holds(store, group, new_id=new_id, **of)
+    erasing = Erasing(store, group, uploads, **of)
+    retention = Retention(
+        store, uploads, holds.settle, clock=of["clock"], horizons=settings.horizons
+    )
+    chores = Chores(
+        analyse=quality.analyse,
+        finish=uploads.finish,
+        settle=holds.settle,
+        erase=erasing.finish,
+        stamp=retention.stamp,
+    )
+    parts = Parts(
+        store=store,
+        group=group,
         describe=describe,
         captions=Captions(store, group),
         quality=quality,
         recordings=Recordings(store, group, uploads, **of),
         retention=retention,
+        privacy=Privacy(store, erasing, new_id=new_id, **of),
+        holds=holds,
         schema=Schema(store, new_id=new_id, **of),
-        sweep=Sweep(store, group, quality.analyse, uploads.finish, retention.stamp, **timed),
+        sweep=Sweep(store, group, chores, **timed),
         doctor=Doctor(store, group, uploads, **timed),
         **of,
     )
+    return Calls(parts)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from msgspec import UNSET, UnsetType
 
 from callstore.calls import arguments, commands
-from callstore.calls.describe import Describe, named
+from callstore.calls.describe import named
 from callstore.calls.model import (
     Call,
     CallSettings,
@@ -23,19 +23,13 @@ from callstore.calls.model import (
     Response,
 )
 from callstore.calls.pages import Page
+from callstore.calls.parts import Parts
 from callstore.calls.replay import CallState, replay
-from callstore.captions.facade import Captions
 from callstore.errors import NotFound
-from callstore.quality.facade import Quality
-from callstore.recordings.facade import Recordings
-from callstore.retention.doctor import Doctor, DoctorReport
-from callstore.retention.facade import Retention
-from callstore.retention.sweep import Sweep, SweepReport
-from callstore.schema.facade import Schema
+from callstore.retention.doctor import DoctorReport
+from callstore.retention.sweep import SweepReport
 from callstore.seeding import SeedReport, seed_store
-from callstore.settings import Settings
-from callstore.stores.group import Group
-from callstore.stores.protocol import HistoryQuery, LogQuery, Store
+from callstore.stores.protocol import HistoryQuery, LogQuery
 from callstore.validation import check, cursor_text
 
 
@@ -44,34 +38,21 @@ class Calls:
     Every method raises `Invalid` for malformed arguments, and StoreUnavailable or Busy when the
     store cannot do it. Commands are durable when they return, and all or nothing."""
 
-    def __init__(
-        self,
-        store: Store,
-        group: Group,
-        *,
-        clock: Callable[[], datetime],
-        settings: Settings,
-        describe: Describe | None,
-        captions: Captions,
-        quality: Quality,
-        recordings: Recordings,
-        retention: Retention,
-        schema: Schema,
-        sweep: Sweep,
-        doctor: Doctor,
-    ) -> None:
-        self._store = store
-        self._group = group
-        self._now = clock
-        self._settings = settings
-        self._describe = describe
-        self.captions = captions
-        self.quality = quality
-        self.recordings = recordings
-        self.retention = retention
-        self.schema = schema
-        self._sweep = sweep
-        self._doctor = doctor
+    def __init__(self, parts: Parts) -> None:
+        self._store = parts.store
+        self._group = parts.group
+        self._now = parts.clock
+        self._settings = parts.settings
+        self._describe = parts.describe
+        self.captions = parts.captions
+        self.quality = parts.quality
+        self.recordings = parts.recordings
+        self.privacy = parts.privacy
+        self.holds = parts.holds
+        self.retention = parts.retention
+        self.schema = parts.schema
+        self._sweep = parts.sweep
+        self._doctor = parts.doctor
 
     # -- a call's life
 

@@ -1,5 +1,8 @@
 """What privacy asks of calls, as data."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from callstore.calls.commands import OnCall
 from callstore.calls.model import Party
 from callstore.ids import Id
@@ -20,6 +23,8 @@ class EraseParty(OnCall, frozen=True, kw_only=True):
     party: Party
     mode: EraseMode
     erasure_id: Id
+    since: datetime  # of the erasure
+    recordings: Sequence[str] = ()  # whose files have gone for it
 
     @property
     def looks_at_holds(self) -> bool:
@@ -30,6 +35,7 @@ class DeleteCall(OnCall, frozen=True, kw_only=True):
     """All rows of an ended call, for an erasure that keeps the count of them."""
 
     erasure_id: Id
+    since: datetime
 
     @property
     def looks_at_holds(self) -> bool:

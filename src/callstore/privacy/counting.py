@@ -23,6 +23,13 @@ def summed(parts: Iterable[Counts]) -> Counts:
     return total
 
 
+def with_late(erasure: Erasure, rows: Iterable[Lately], counts: Counts) -> Erasure:
+    """The erasure once what came late in these is gone as well."""
+    done = [*rows]
+    left = [row for row in erasure.lately if row not in done]
+    return replace(erasure, counts=summed((erasure.counts, counts)), lately=left)
+
+
 def with_gone(erasure: Erasure, gone: Iterable[Erased]) -> Erasure:
     """The erasure once these have gone as well."""
     listed = list(gone)

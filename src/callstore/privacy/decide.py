@@ -1,6 +1,7 @@
 """Holds and erasures, as commands of a call: pure, decided in the group like any other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ from callstore.privacy.commands import DeleteCall, EraseParty, PlaceHold, Releas
 from callstore.privacy.counting import counted
 from callstore.privacy.model import Counts
 from callstore.privacy.personal import nulled
+from callstore.recordings.model import Recording
 
 R = TypeVar("R", bound=Row)
 
@@ -37,13 +39,9 @@ def _delete(state: State, command: DeleteCall, context: Context) -> Transition:
     held.need_free(turn)
     if turn.call.live:
         raise Conflict(f"call {turn.call.id} is live")
-    for row in turn.recordings():
-        if row.keeps_call:
-            raise Conflict(f"recording {row.id} may have a file")
-    turn.made.erased = Erased(
-        erasure_id=command.erasure_id, call=turn.call, lately=_went_on_lately(turn)
-    )
-    turn.made.answer = turn.made.erased
+    erased = Erased(erasure_id=command.erasure_id, call=turn.call, lately=_went_on_lately(turn))
+    _count_files(erased, turn.recordings(), command.since)
+    turn.made.erased = turn.made.answer = erased
     return turn.done()
 
 
@@ -69,10 +67,21 @@ def _erase(state: State, command: EraseParty, context: Context) -> Transition:
     if row is None and entry is None:
         return turn.done()
     turn.made.erased = erased
+    files = [each for each in turn.recordings() if each.id in command.recordings]
+    _count_files(erased, files, command.since)
     turn.event("privacy.erased", data={"mode": command.mode})
     _erase_rows(turn, erased, row, entry)
     _erase_references(turn, erased, party)
     return expiry.settled(turn)
+
+
+def _count_files(erased: Erased, recordings: Iterable[Recording], since: datetime) -> None:
+    """Files go before rows: Conflict while a recording has one, or may get one."""
+    for row in recordings:
+        if row.keeps_call:
+            raise Conflict(f"recording {row.id} has a file, or may get one")
+        if row.deleted_at is not None and row.deleted_at >= since:
+            counted(erased.counts, "CallRecording", "file", 1)
 
 
 def _went_on_lately(turn: Turn) -> bool:

@@ -64,12 +64,14 @@ class Retention:
         self,
         store: Store,
         uploads: Uploads,
+        settle: Callable[[datetime, KeepOn], Awaitable[int]],
         *,
         clock: Callable[[], datetime],
         horizons: Horizons,
     ) -> None:
         self._store = store
         self._uploads = uploads
+        self._settle = settle
         self._clock = clock
         self._horizons = horizons
 
@@ -127,6 +129,7 @@ class Retention:
         return RetentionReport(now=now, rows=gone.rows, files=files, failed=failed)
 
     async def _run(self, now: datetime, gone: "_Gone") -> tuple[int, int]:
+        await self._settle(self._clock(), _always)
         await self.stamp(self._clock(), _always)
         for collection in EXPIRING:
             while count := await _paced(self._store.expire_rows(collection, now, ROWS)):

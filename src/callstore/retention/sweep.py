@@ -6,6 +6,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from callstore.calls.commands import Expire
 from callstore.calls.lifecycle.expiry import P2P_AFTER
 from callstore.calls.model import Event, Row
@@ -19,11 +21,23 @@ _log = logging.getLogger("callstore")
 KeepOn = Callable[[], Awaitable[bool]]
 
 
+class Chores(Struct, frozen=True, kw_only=True):
+    """What a sweep does besides, each while it may keep on: analyse an ended call; finish uploads
+    and deletions of files (how many, how many could not be); settle holds; finish erasures (as
+    before); stamp."""
+
+    analyse: Callable[[str], Awaitable[object]]
+    finish: Callable[[datetime, KeepOn], Awaitable[tuple[int, int]]]
+    settle: Callable[[datetime, KeepOn], Awaitable[int]]
+    erase: Callable[[KeepOn], Awaitable[tuple[int, int]]]
+    stamp: Callable[[datetime, KeepOn], Awaitable[int]]
+
+
 class SweepReport(Row, frozen=True, kw_only=True):
     """What a sweep did: calls that rang out, participants lost, calls brought to another mode,
-    calls whose late invitees stopped ringing, calls analysed, recordings whose upload or deletion
-    was cut off, or that got no file for a day, finished; and what could not be swept, which the log
-    says more of."""
+    calls whose late invitees stopped ringing, calls analysed; recordings whose upload or deletion
+    was cut off, or that got no file for a day, and erasures that were pending, finished; and what
+    could not be swept, which the log says more of."""
 
     timed_out: int = 0
     lost: int = 0
@@ -41,18 +55,14 @@ class Sweep:
         self,
         store: Store,
         group: Group,
-        analyse: Callable[[str], Awaitable[object]],
-        finish: Callable[[datetime, KeepOn], Awaitable[tuple[int, int]]],
-        stamp: Callable[[datetime, KeepOn], Awaitable[int]],
+        chores: Chores,
         *,
         clock: Callable[[], datetime],
         liveness: timedelta | None,
     ) -> None:
         self._store = store
         self._group = group
-        self._analyse = analyse
-        self._finish = finish
-        self._stamp = stamp
+        self._chores = chores
         self._clock = clock
         self._liveness = liveness
         self._pinned: datetime | None = None
@@ -79,8 +89,10 @@ class Sweep:
             events = await self._expire()
             analysed = await self._analyse_ended()
             now = self._pinned or self._clock()
-            finished, unfinished = await self._finish(now, self._keep_lease)
-            await self._stamp(now, self._keep_lease)
+            finished, unfinished = await self._chores.finish(now, self._keep_lease)
+            await self._chores.settle(now, self._keep_lease)
+            erased, pending = await self._chores.erase(self._keep_lease)
+            await self._chores.stamp(now, self._keep_lease)
         finally:
             await self._store.change_lease(SWEEP, release(self._holder))
         return SweepReport(
@@ -91,8 +103,8 @@ class Sweep:
             switched=sum(e.type == "mode.switched" for e in events),
             expired_rings=sum(e.type == "ring.expired" for e in events),
             analysed=analysed,
-            finished=finished,
-            failed=self._failed + unfinished,
+            finished=finished + erased,
+            failed=self._failed + unfinished + pending,
         )
 
     async def _keep_lease(self) -> bool:
@@ -127,7 +139,7 @@ class Sweep:
             if not await self._keep_lease():
                 break
             try:
-                await self._analyse(call_id)
+                await self._chores.analyse(call_id)
                 count += 1
             except CallstoreError as error:
                 self._failed += _passed_over(call_id, error)

@@ -45,8 +45,7 @@ class Group:
         return await asked.answer
 
     async def rehearse(self, commands: Sequence[Command]) -> list[Any]:
-        """What each would answer, one after the other; nothing of it is kept. Raises the first
-        refusal."""
+        """What each would answer, one after the other, refusals among it; nothing is kept."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._deadline
         group = [
@@ -64,9 +63,6 @@ class Group:
                 await back_off(tries)
                 if loop.time() >= deadline:
                     raise Busy("others kept the store busy until the deadline") from None
-        for asked in group:
-            if isinstance(asked.outcome, Exception):
-                raise asked.outcome
         return [asked.outcome for asked in group]
 
     async def drain(self) -> None:

@@ -42,6 +42,8 @@ class Keeping(Protocol):
     async def change_erasure(self, id: str, change: ErasureChange) -> Erasure | None:
         """As `change_hold`."""
 
+    async def erasure(self, id: str) -> Erasure | None: ...
+
     async def pending_erasures(self) -> list[Erasure]:
         """Examines just those."""
         ...
@@ -65,7 +67,8 @@ class Keeping(Protocol):
 
     async def erase_late(self, erasure_id: str, rows: Sequence[Lately]) -> Counts:
         """Deletes captions, samples and pulses that came after their participant, or anything that
-        came after its call, was erased; what was deleted the erasure counts, in one transaction."""
+        came after its call, was erased. In the same transaction the erasure counts what that was,
+        and no longer lists these."""
         ...
 
     async def scrub(self) -> bool:

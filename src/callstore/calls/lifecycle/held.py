@@ -46,4 +46,4 @@ def need_free(turn: Turn) -> None:
     assert turn.state.everyone, "the command needs everyone, and they were not loaded"
     found = [hold.id for hold in covering(turn.context.holds, turn.call, turn.state.parties)]
     if holds := [*dict.fromkeys([*turn.call.holds, *found])]:
-        raise Held(f"call {turn.call.id} is under hold {', '.join(holds)}")
+        raise Held(f"call {turn.call.id} is under hold {', '.join(holds)}", holds)

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from bson import ObjectId
 from msgspec import Struct
 
-from callstore.calls.model import Party, replace
+from callstore.calls.model import Party
 from callstore.calls.pages import Place
-from callstore.privacy.counting import summed
+from callstore.privacy.counting import with_late
 from callstore.privacy.model import Counts, Erasure, Hold, Lately
 from callstore.recordings.model import Recording
 from callstore.stores.keeping import ErasureChange, HoldChange, Key
@@ -57,6 +57,10 @@ class MongoKeeping:
     async def change_erasure(self, id: str, change: ErasureChange) -> Erasure | None:
         return await self._change("CallErasure", id, change)
 
+    async def erasure(self, id: str) -> Erasure | None:
+        db = self._engine.db
+        return await self._engine.read(lambda session: erasing.load(db, id, session))
+
     async def pending_erasures(self) -> list[Erasure]:
         where = {"status": "pending"}
         return await self._rows("CallErasure", where, hint="CallErasure_pending")
@@ -95,10 +99,9 @@ class MongoKeeping:
 
         async def work(session: Session) -> tuple[Counts, None]:
             counts = await erasing.erase_late(db, rows, session)
-            erasure = await erasing.load(db, erasure_id, session) if counts else None
+            erasure = await erasing.load(db, erasure_id, session)
             if erasure is not None:
-                after = replace(erasure, counts=summed((erasure.counts, counts)))
-                await erasing.save(db, after, session)
+                await erasing.save(db, with_late(erasure, rows, counts), session)
             return counts, None
 
         return await self._engine.write(work)

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from callstore.calls.model import Party, replace
+from callstore.calls.model import Party
 from callstore.calls.pages import Place
-from callstore.privacy.counting import summed
+from callstore.privacy.counting import with_late
 from callstore.privacy.model import Counts, Erasure, Hold, Lately
 from callstore.recordings.model import Recording
 from callstore.schema import papers
@@ -48,6 +48,9 @@ class SqliteKeeping:
     async def change_erasure(self, id: str, change: ErasureChange) -> Erasure | None:
         return await self._change(papers.ERASURE, own.ERASURE, id, change)
 
+    async def erasure(self, id: str) -> Erasure | None:
+        return await self._engine.read(lambda db: erasing.load(db, id))
+
     async def pending_erasures(self) -> list[Erasure]:
         return await self._rows("CallErasure", own.PENDING)
 
@@ -73,8 +76,8 @@ class SqliteKeeping:
     async def erase_late(self, erasure_id: str, rows: Sequence[Lately]) -> Counts:
         def work(db: sqlite3.Connection) -> Counts:
             counts = erasing.erase_late(db, rows)
-            if counts and (erasure := erasing.load(db, erasure_id)) is not None:
-                erasing.save(db, replace(erasure, counts=summed((erasure.counts, counts))))
+            if (erasure := erasing.load(db, erasure_id)) is not None:
+                erasing.save(db, with_late(erasure, rows, counts))
             return counts
 
         return await self._engine.write(work)

@@ -1,0 +1,138 @@
+"""`calls.privacy`: what is kept of a person, or of a conversation, goes."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from callstore.calls.model import Guest, Label, Party
+from callstore.ids import Id
+from callstore.privacy.erase import Erasing
+from callstore.privacy.model import EraseMode, EraseRecordings, Erasure, Receipt
+from callstore.privacy.parties import PURPOSE, party_hash
+from callstore.settings import Settings
+from callstore.stores.protocol import Store
+from callstore.validation import check
+
+
+class _Asked(Struct, frozen=True, kw_only=True):
+    dry_run: bool
+    by: Label | None
+
+
+class _Erase(_Asked, frozen=True, kw_only=True):
+    party: Party
+    mode: EraseMode
+    recordings: EraseRecordings
+
+
+class _DeleteConversation(_Asked, frozen=True, kw_only=True):
+    conversation_id: Id
+
+
+class _Receipts(Struct, frozen=True, kw_only=True):
+    party: Party | None
+
+
+class Privacy:
+    """Erasing needs CALLSTORE_SECRET: receipts name a party by a keyed hash."""
+
+    def __init__(
+        self,
+        store: Store,
+        erasing: Erasing,
+        *,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
+        settings: Settings,
+    ) -> None:
+        self._keeping = store.keeping
+        self._erasing = erasing
+        self._clock = clock
+        self._new_id = new_id
+        self._settings = settings
+
+    async def erase(
+        self,
+        party: Party,
+        *,
+        mode: EraseMode = "anonymise",
+        recordings: EraseRecordings = "requested",
+        dry_run: bool = False,
+        by: str | None = None,
+    ) -> Receipt:
+        """Everything of a party goes: what it said, how it sounded, its log, its devices, its name
+        wherever it stands. `anonymise` leaves its rows in the history of others without it,
+        `delete` does not. `recordings` says whose files go: those it asked for, all of calls it was
+        in, none. A live party leaves first.
+
+        What is held, or cannot be deleted now, stays `pending`, and is done by a sweep once that is
+        over; so is what a crash cuts off. Once it is `done` nothing of the party is left here.
+        Costs a command for each call that the party has in its log. `dry_run`: nothing goes; what
+        would, is counted.
+        """
+        asked = check(_Erase, party=party, mode=mode, recordings=recordings, dry_run=dry_run, by=by)
+        return await self._do(
+            asked,
+            party=asked.party.ref,
+            party_hash=party_hash(asked.party, self._settings.key(PURPOSE)),
+            mode=asked.mode,
+            recordings=asked.recordings,
+        )
+
+    async def delete_guest(
+        self, guest_id: str, *, dry_run: bool = False, by: str | None = None
+    ) -> Receipt:
+        """As `erase` with `delete`: guests are ephemeral."""
+        return await self.erase(Guest(guest_id), mode="delete", dry_run=dry_run, by=by)
+
+    async def delete_conversation(
+        self, conversation_id: str, *, dry_run: bool = False, by: str | None = None
+    ) -> Receipt:
+        """All calls of a conversation go, with all that is of them; a live one ends first, as
+        `forced`. A held call stays, and goes by a sweep once it is no longer held."""
+        asked = check(_DeleteConversation, conversation_id=conversation_id, dry_run=dry_run, by=by)
+        return await self._do(
+            asked,
+            conversation_id=asked.conversation_id,
+            mode="delete",
+            recordings="participated",
+        )
+
+    async def receipts(self, party: Party | None = None) -> list[Receipt]:
+        """What became of erasures, of a party or of all; the latest first. They are kept for a year
+        (`keep_audit_days`)."""
+        asked = check(_Receipts, party=party)
+        who = None
+        if asked.party is not None:
+            who = party_hash(asked.party, self._settings.key(PURPOSE))
+        return [_receipt(erasure) for erasure in await self._keeping.erasures(who)]
+
+    async def _do(self, asked: _Asked, **what: Any) -> Receipt:
+        erasure = Erasure(
+            id=self._new_id(),
+            status="pending",
+            requested_by=asked.by,
+            requested_at=self._clock(),
+            **what,
+        )
+        if asked.dry_run:
+            return _receipt(await self._erasing.rehearse(erasure), dry=True)
+        return _receipt(await self._erasing.begin(erasure))
+
+
+def _receipt(erasure: Erasure, *, dry: bool = False) -> Receipt:
+    return Receipt(
+        id=None if dry else erasure.id,
+        party_hash=erasure.party_hash,
+        conversation_id=erasure.conversation_id,
+        mode=erasure.mode,
+        recordings=erasure.recordings,
+        status=erasure.status,
+        counts=erasure.counts,
+        kept=erasure.kept,
+        requested_by=erasure.requested_by,
+        requested_at=erasure.requested_at,
+        done_at=erasure.done_at,
+    )
