@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from callstore.captions.model import Caption
     from callstore.copying import CopyReport, copy_calls
     from callstore.opening import open_calls
+    from callstore.privacy.model import Hold, Receipt
     from callstore.recordings.model import Recording
     from callstore.retention.doctor import DoctorReport
     from callstore.retention.facade import RetentionReport
@@ -53,11 +54,13 @@ __all__ = [
     "DoctorReport",
     "Event",
     "Guest",
+    "Hold",
     "Joined",
     "LogEntry",
     "Page",
     "Participant",
     "Party",
+    "Receipt",
     "Recording",
     "RetentionReport",
     "SchemaReport",
@@ -80,7 +83,9 @@ _ELSEWHERE = {
     "Caption": "callstore.captions.model",
     "CopyReport": "callstore.copying",
     "DoctorReport": "callstore.retention.doctor",
+    "Hold": "callstore.privacy.model",
     "Page": "callstore.calls.pages",
+    "Receipt": "callstore.privacy.model",
     "Recording": "callstore.recordings.model",
     "RetentionReport": "callstore.retention.facade",
     "SchemaReport": "callstore.schema.report",

@@ -22,8 +22,8 @@ from callstore.errors import (
 from callstore.recordings.uploads import Uploads
 from callstore.retention.horizons import Horizons, Past, Stamps, stamps
 from callstore.stores.holding import holding
-from callstore.stores.protocol import EXPIRING, Store
-from callstore.validation import Time, check
+from callstore.stores.protocol import EXPIRING, PAPERS, Expired, Store
+from callstore.validation import EARLIEST, Time, check
 
 STAMPED = 100  # calls together
 CALLS, ROWS = 25, 400  # deleted together: few enough that nobody waits for long
@@ -43,6 +43,7 @@ class RetentionReport(Row, frozen=True, kw_only=True):
     now: Time
     rows: dict[str, int] = field(default_factory=dict)
     files: int = 0
+    held: int = 0
     unstamped: int = 0
     failed: int = 0
 
@@ -94,9 +95,18 @@ class Retention:
     async def plan(self, *, now: datetime | None = None) -> RetentionReport:
         """What a run at `now` would delete; nothing is. It knows what is stamped."""
         at = check(_Asked, now=now).now or self._clock()
-        found = await self._store.count_expired(at, self._horizons.text)
+        found = await self._expired(at)
         return RetentionReport(
-            now=at, rows=found.rows, files=found.files, unstamped=found.unstamped
+            now=at,
+            rows=found.rows,
+            files=found.files,
+            held=found.held,
+            unstamped=found.unstamped,
+        )
+
+    async def _expired(self, at: datetime) -> Expired:
+        return await self._store.count_expired(
+            at, self._horizons.text, max(at - self._horizons.calls, EARLIEST)
         )
 
     async def run(
@@ -126,12 +136,13 @@ class Retention:
             if error is not busy:
                 raise
             return RetentionReport(now=now)
-        return RetentionReport(now=now, rows=gone.rows, files=files, failed=failed)
+        held = (await self._expired(now)).held
+        return RetentionReport(now=now, rows=gone.rows, files=files, held=held, failed=failed)
 
     async def _run(self, now: datetime, gone: "_Gone") -> tuple[int, int]:
         await self._settle(self._clock(), _always)
         await self.stamp(self._clock(), _always)
-        for collection in EXPIRING:
+        for collection in (*EXPIRING, *PAPERS):
             while count := await _paced(self._store.expire_rows(collection, now, ROWS)):
                 gone.add({collection: count})
 

@@ -97,9 +97,10 @@ CALL = collection(
         ),
         Index(
             name="CallSession_horizons",
-            fields=("horizons",),
+            fields=("horizons", "expiresAt"),
             where={"live": False},
-            serves="sweep: ended calls whose rows are not stamped, or by other horizons",
+            serves="sweep: ended calls whose rows are not stamped, or by other horizons;"
+            " retention: those that are kept by a hold",
         ),
         expiry("CallSession"),
     ),

@@ -146,16 +146,20 @@ Decide = Callable[[Call, Past], Stamps]
 
 
 class Expired(Struct, frozen=True, kw_only=True):
-    """How many rows of each collection, how many files of recordings; and of how many ended calls
-    nobody knows, as they are not stamped by the horizons asked for."""
+    """How many rows of each collection, how many files of recordings; of how many ended calls
+    nobody knows, as they are not stamped by the horizons asked for; how many would go were they not
+    held."""
 
     rows: dict[str, int]
     files: int
     unstamped: int
+    held: int
 
 
 EXPIRING = ("CallQualitySample", "CallTranscription")
 """What goes before its call does, row by row."""
+PAPERS = ("CallHold", "CallErasure")
+"""What is of no call, and goes row by row."""
 
 EXAMINED = 1000
 """How many entries a filtered page looks at before it is returned short."""
@@ -384,9 +388,10 @@ class Store(Protocol):
     async def expired_recordings(self, now: datetime, limit: int) -> list[Recording]:
         """The next available ones whose time has come."""
 
-    async def count_expired(self, now: datetime, horizons: str) -> Expired:
-        """What a run would delete: rows of calls whose time has come, and those whose own has. In
-        one snapshot; costs what has expired, and what is not stamped."""
+    async def count_expired(self, now: datetime, horizons: str, ended_before: datetime) -> Expired:
+        """What a run would delete: rows of calls whose time has come, and those whose own has; of
+        held calls those that ended before this. In one snapshot; costs what has expired, what is
+        not stamped, and what stays though it is."""
         ...
 
     def examine(self) -> AsyncIterator[tuple[int, list[Finding]]]:

@@ -15,7 +15,7 @@ from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import Session
 from callstore.stores.mongo.queries import Filter
 from callstore.stores.mongo.rows import fetch
-from callstore.stores.protocol import EXPIRING, Decide, Expired
+from callstore.stores.protocol import EXPIRING, PAPERS, Decide, Expired
 from callstore.times import LATEST
 
 _CALLS, _RECORDINGS = CODECS["CallSession"], CODECS["CallRecording"]
@@ -127,21 +127,22 @@ async def expire_rows(
     found = await rows.hint(f"{collection}_expiresAt").limit(limit).to_list()
     if not found:
         return 0, None
-    where = {
-        "conversationId": {"$in": [*{row["conversationId"] for row in found}]},
-        "_id": {"$in": [row["_id"] for row in found]},
-    }
+    where: Filter = {"_id": {"$in": [row["_id"] for row in found]}}
+    if collection in EXPIRING:  # of calls: a cluster wants to know the shard
+        where["conversationId"] = {"$in": [*{row["conversationId"] for row in found}]}
     done = await db[collection].delete_many(where, session=session, hint="_id_")
     return done.deleted_count, None
 
 
-async def count_expired(db: Database, now: datetime, horizons: str, session: Session) -> Expired:
+async def count_expired(
+    db: Database, now: datetime, horizons: str, ended_before: datetime, session: Session
+) -> Expired:
     """What calls take with them, and of what goes row by row what they do not; files."""
     files = await db["CallRecording"].count_documents(
         queries.expired_recordings(now), session=session, hint="CallRecording_expiresAt"
     )
     counts = {"CallSession": 0}
-    for name in EXPIRING:
+    for name in (*EXPIRING, *PAPERS):
         hint = f"{name}_expiresAt"
         counts[name] = await db[name].count_documents(_past(now), session=session, hint=hint)
     calls = _expired(db, now, horizons, session)
@@ -161,7 +162,10 @@ async def count_expired(db: Database, now: datetime, horizons: str, session: Ses
             where, session=session, hint="CallSession_horizons"
         )
     gone = {name: count for name, count in counts.items() if count}
-    return Expired(rows=gone, files=files, unstamped=unstamped)
+    held = await db["CallSession"].count_documents(
+        queries.held(horizons, ended_before), session=session, hint="CallSession_horizons"
+    )
+    return Expired(rows=gone, files=files, unstamped=unstamped, held=held)
 
 
 def _others(horizons: str) -> list[Filter]:

@@ -249,6 +249,12 @@ def expired_recordings(now: datetime) -> Filter:
     return {"expiresAt": {**EVER, "$lte": now}, "status": "available", "underway": None}
 
 
+def held(horizons: str, ended_before: datetime) -> Filter:
+    """Ended calls whose time had come, were they not under a hold."""
+    stamped = {"live": False, "horizons": horizons, "expiresAt": None}
+    return {**stamped, "holds.0": {"$exists": True}, "endedAt": {"$lte": ended_before}}
+
+
 def without_file(since: datetime) -> Filter:
     before = {"$lte": since}
     ended = [{"stoppedAt": before}, {"stoppedAt": None, "createdAt": before}]

@@ -345,8 +345,8 @@ class MongoStore:
         where, hint = queries.expired_recordings(now), "CallRecording_expiresAt"
         return await self._recordings(where, hint=hint, limit=limit)
 
-    async def count_expired(self, now: datetime, horizons: str) -> Expired:
-        work = partial(expiry.count_expired, self._engine.db, now, horizons)
+    async def count_expired(self, now: datetime, horizons: str, ended_before: datetime) -> Expired:
+        work = partial(expiry.count_expired, self._engine.db, now, horizons, ended_before)
         return await self._engine.read(work, long=True)
 
     async def examine(self) -> AsyncIterator[tuple[int, list[Finding]]]:

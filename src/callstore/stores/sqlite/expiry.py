@@ -8,7 +8,7 @@ from typing import Any
 from callstore.calls.model import Call
 from callstore.retention.horizons import Past, Stamps
 from callstore.schema import tables
-from callstore.stores.protocol import EXPIRING, Decide, Expired
+from callstore.stores.protocol import EXPIRING, PAPERS, Decide, Expired
 from callstore.stores.sqlite import expiry_queries as queries
 from callstore.stores.sqlite.codec import CODECS, ms
 from callstore.stores.sqlite.queries import CHILDREN, RECORDINGS_OF_CALLS, delete_of_call
@@ -104,8 +104,10 @@ def expire_rows(db: sqlite3.Connection, collection: str, now: datetime, limit: i
     return db.execute(query, {"now": ms(now), "limit": limit}).rowcount
 
 
-def count_expired(db: sqlite3.Connection, now: datetime, horizons: str) -> Expired:
-    bound = {"now": ms(now), "horizons": horizons}
+def count_expired(
+    db: sqlite3.Connection, now: datetime, horizons: str, ended_before: datetime
+) -> Expired:
+    bound = {"now": ms(now), "horizons": horizons, "before": ms(ended_before)}
 
     def counted(query: str) -> int:
         (count,) = db.execute(query, bound).fetchone()
@@ -115,8 +117,11 @@ def count_expired(db: sqlite3.Connection, now: datetime, horizons: str) -> Expir
         each.name: counted(queries.count_expired(each, alone=each.name in EXPIRING))
         for each in (tables.CALL, *CHILDREN)
     }
+    for name in PAPERS:
+        rows[name] = counted(queries.count_own(name))
     return Expired(
         rows={name: count for name, count in rows.items() if count},
         files=counted(queries.COUNT_EXPIRED_RECORDINGS),
         unstamped=counted(queries.COUNT_UNSTAMPED),
+        held=counted(queries.COUNT_HELD),
     )

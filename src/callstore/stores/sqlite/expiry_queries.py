@@ -56,6 +56,16 @@ SELECT count(*) FROM CallRecording r
 WHERE r.expiresAt <= :now AND r.status = 'available' AND r.underway IS NULL"""
 
 
+COUNT_HELD = """
+SELECT count(*) FROM CallSession c
+WHERE c.live = 0 AND c.horizons = :horizons AND c.expiresAt IS NULL AND c.holds <> '[]'
+  AND c.endedAt <= :before"""
+
+
+def count_own(collection: str) -> str:
+    return f"SELECT count(*) FROM {collection} WHERE expiresAt <= :now"
+
+
 @cache
 def delete_expired(collection: Collection) -> str:
     key = ", ".join(collection.key)

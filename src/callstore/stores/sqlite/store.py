@@ -260,8 +260,10 @@ class SqliteStore:
     async def expired_recordings(self, now: datetime, limit: int) -> list[Recording]:
         return await self._recordings(expiry_queries.EXPIRED_RECORDINGS, now=ms(now), limit=limit)
 
-    async def count_expired(self, now: datetime, horizons: str) -> Expired:
-        return await self._engine.read(lambda db: expiry.count_expired(db, now, horizons))
+    async def count_expired(self, now: datetime, horizons: str, ended_before: datetime) -> Expired:
+        return await self._engine.read(
+            lambda db: expiry.count_expired(db, now, horizons, ended_before)
+        )
 
     async def examine(self) -> AsyncIterator[tuple[int, list[Finding]]]:
         for collection in queries.CHILDREN:

@@ -25,12 +25,14 @@ _NOUNS = (
     "coming",
     "files",
     "going",
+    "holds",
     "media",
     "reading",
     "deadlines",
     "looking_back",
     "quality",
     "entrances",
+    "erasing",
     "races",
     "recordings",
     "retention",
@@ -59,6 +61,10 @@ from callstore.testing.contract.deadlines import (  # noqa: E402
     TestRingDeadline,
 )
 from callstore.testing.contract.entrances import TestEveryEntrance  # noqa: E402
+from callstore.testing.contract.erasing import (  # noqa: E402
+    TestDeleteConversation,
+    TestErase,
+)
 from callstore.testing.contract.files import TestFiles, TestLinks  # noqa: E402
 from callstore.testing.contract.going import (  # noqa: E402
     TestCancel,
@@ -68,6 +74,7 @@ from callstore.testing.contract.going import (  # noqa: E402
     TestLeave,
     TestWhatAnEndLeaves,
 )
+from callstore.testing.contract.holds import TestHolds  # noqa: E402
 from callstore.testing.contract.lives import TestLives  # noqa: E402
 from callstore.testing.contract.looking_back import TestStateAt, TestTimeline  # noqa: E402
 from callstore.testing.contract.media import TestMedia, TestWrongCall  # noqa: E402
@@ -120,14 +127,17 @@ __all__ = [
     "TestClock",
     "TestConnected",
     "TestDecline",
+    "TestDeleteConversation",
     "TestEarlyJoin",
     "TestEnd",
+    "TestErase",
     "TestEveryEntrance",
     "TestExport",
     "TestFailed",
     "TestFiles",
     "TestFilters",
     "TestFullCall",
+    "TestHolds",
     "TestLeave",
     "TestLinks",
     "TestLives",

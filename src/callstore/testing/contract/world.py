@@ -85,7 +85,8 @@ async def check_call(calls: Calls, call_id: str) -> None:
     assert [event.at for event in events] == sorted(event.at for event in events)
     assert call.last_event_at == events[-1].at
     assert call.live_count == sum(row.seated for row in people)
-    assert call.joined_count == sum(row.answered_at is not None for row in people)
+    ever = call.erased_count + sum(row.answered_at is not None for row in people)
+    assert call.joined_count == ever
     assert call.live_count <= call.peak_participants <= call.max_participants
     assert call.live == (call.ended_at is None)
     assert [event.type for event in events].count("call.ended") == (not call.live)
@@ -94,7 +95,9 @@ async def check_call(calls: Calls, call_id: str) -> None:
     state = await calls.state_at(call_id, call.last_event_at)
     assert (state.status, state.mode) == (call.status, call.mode)
     assert state.peak == call.peak_participants
-    assert state.participants.keys() == {row.id for row in people}
+    gone = state.participants.keys() - {row.id for row in people}
+    assert not gone or "privacy.erased" in {event.type for event in events}
+    assert state.participants.keys() >= {row.id for row in people}
     for row in people:
         told = state.participants[row.id]
         assert (told.party, told.status, told.stints) == (row.party, row.status, row.stints)
