@@ -55,7 +55,7 @@ async def test_samples_that_came_during_an_analysis_bring_another() -> None:
         late = clock.advance(1)
         await calls.quality.report(call.id, BEN, report, at=late)
         # As if this analysis had been under way when the report came.
-        await calls._store.save_analysis(made, seen=3, samples_expire=late)
+        await calls._store.save_analysis(made, seen=3)
         assert await calls._store.unanalysed() == [call.id]
         assert (await calls.sweep()).analysed == 1
         assert (await calls.sweep()).analysed == 0

@@ -95,10 +95,9 @@ class Quality:
         )
         if stored is not None:
             made = replace(made, id=stored.id, created_at=stored.created_at)
-        expire = None
-        if call.ended_at is not None:
-            expire = max(call.ended_at + self._settings.keep_samples, made.analyzed_at)
-        await self._store.save_analysis(made, seen=len(samples), samples_expire=expire)
+        seen = None if call.live else len(samples)
+        if not await self._store.save_analysis(made, seen=seen):
+            raise NotFound("call", id)  # it was deleted meanwhile
         return made
 
     async def get(self, call_id: str) -> Analytics:

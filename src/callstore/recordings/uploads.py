@@ -126,8 +126,16 @@ class Uploads:
                 await self.files.remove(path, known=False)
             else:
                 await self._clear(row)
-        except (StoreError, NotFound) as error:
+        except NotFound:
+            await self._remove_orphan(row, path)  # its call went meanwhile
+        except StoreError as error:
             _log.warning("recording %s: %s is left to a sweep", row.id, path, exc_info=error)
+
+    async def _remove_orphan(self, row: Recording, path: str) -> None:
+        try:
+            await self.files.remove(path, known=False)
+        except StoreError as error:
+            _log.warning("recording %s: %s is left to a doctor", row.id, path, exc_info=error)
 
     async def delete(self, row: Recording) -> Recording:
         return await self._clear(await self.do(BeginDelete, row))

@@ -48,6 +48,18 @@ async def stamp(
     return len(calls), None
 
 
+async def stamp_anew(
+    db: Database, conversation: Any, call: Any, at: datetime, session: Session
+) -> bool:
+    """The next sweep stamps the call; False where it is gone. Written in any case, so that who
+    deletes the call meanwhile conflicts: the server does not write what is there already."""
+    where = {"_id": call, "conversationId": conversation}
+    anew = {"$set": {"horizons": None}, "$max": {"updatedAt": at}}
+    writes = [UpdateOne(where, {"$set": {"horizons": ""}}), UpdateOne(where, anew)]
+    done = await db["CallSession"].bulk_write(writes, session=session)
+    return done.matched_count > 0
+
+
 async def _unstamped(
     db: Database, horizons: str, ended_before: datetime, limit: int, session: Session
 ) -> list[Call]:

@@ -99,26 +99,24 @@ class MongoStore:
 
         return await self._write(work)
 
-    async def save_analysis(
-        self, analytics: Analytics, *, seen: int, samples_expire: datetime | None
-    ) -> None:
+    async def save_analysis(self, analytics: Analytics, *, seen: int | None) -> bool:
         db = self._engine.db
         conversation, call = oid(analytics.conversation_id), oid(analytics.call_session_id)
         of_call = queries.of_call(conversation, call)
 
-        async def work(session: Session) -> tuple[None, Marker]:
+        async def work(session: Session) -> tuple[bool, Marker | None]:
+            if not await expiry.stamp_anew(db, conversation, call, analytics.analyzed_at, session):
+                return False, None
             await db["CallAnalytics"].delete_one(of_call, session=session)
             await batches.insert(db, tables.ANALYTICS, [analytics], session)
-            if samples_expire is not None:
-                samples = db["CallQualitySample"]
-                # More than were seen: the next sweep sees them all.
-                if await samples.count_documents(of_call, session=session) == seen:
-                    stamp = {"$set": {"analysed": True, "expiresAt": samples_expire}}
-                    new = {**of_call, "analysed": False}
-                    await samples.update_many(new, stamp, session=session)
-            return None, Marker(collection="CallAnalytics", id=oid(analytics.id))
+            samples = db["CallQualitySample"]
+            # More than were seen: the next sweep sees them all.
+            if await samples.count_documents(of_call, session=session) == seen:
+                new = {**of_call, "analysed": False}
+                await samples.update_many(new, {"$set": {"analysed": True}}, session=session)
+            return True, Marker(collection="CallAnalytics", id=oid(analytics.id))
 
-        await self._write(work)
+        return await self._write(work)
 
     async def add_rows(self, rows: dict[str, list[Any]]) -> None:
         db = self._engine.db

@@ -275,9 +275,11 @@ WITH RECURSIVE sampled (key) AS (
     ORDER BY n.conversationId, n.callSessionId LIMIT 1)
   FROM sampled WHERE key IS NOT NULL)
 SELECT c.id FROM sampled JOIN CallSession c ON c.id = substr(key, 25) WHERE c.live = 0"""
-# Nothing is stamped when more samples are there than were seen: the next sweep sees them all.
-STAMP_SAMPLES = """
-UPDATE CallQualitySample AS s SET analysed = 1, expiresAt = :expires
+STAMP_ANEW = """
+UPDATE CallSession SET horizons = NULL, updatedAt = max(updatedAt, :at) WHERE id = :call"""
+# Nothing is marked when more samples are there than were seen: the next sweep sees them all.
+MARK_SAMPLES = """
+UPDATE CallQualitySample AS s SET analysed = 1
 WHERE s.conversationId = :conversation AND s.callSessionId = :call AND s.analysed = 0
   AND :seen = (SELECT count(*) FROM CallQualitySample o
     WHERE o.conversationId = :conversation AND o.callSessionId = :call)"""

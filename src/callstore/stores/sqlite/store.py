@@ -89,23 +89,23 @@ class SqliteStore:
         query = every if call_ids is None else some
         return await self._write(lambda db: db.execute(query, bound).rowcount)
 
-    async def save_analysis(
-        self, analytics: Analytics, *, seen: int, samples_expire: datetime | None
-    ) -> None:
+    async def save_analysis(self, analytics: Analytics, *, seen: int | None) -> bool:
         bound = {
             "conversation": analytics.conversation_id,
             "call": analytics.call_session_id,
             "seen": seen,
-            "expires": samples_expire and ms(samples_expire),
+            "at": ms(analytics.analyzed_at),
         }
 
-        def work(db: sqlite3.Connection) -> None:
+        def work(db: sqlite3.Connection) -> bool:
+            if not db.execute(queries.STAMP_ANEW, bound).rowcount:
+                return False
             db.execute(queries.DELETE_ANALYTICS, bound)
             batches.insert(db, tables.ANALYTICS, [analytics])
-            if samples_expire is not None:
-                db.execute(queries.STAMP_SAMPLES, bound)
+            db.execute(queries.MARK_SAMPLES, bound)
+            return True
 
-        await self._write(work)
+        return await self._write(work)
 
     async def add_rows(self, rows: dict[str, list[Any]]) -> None:
         def work(db: sqlite3.Connection) -> None:
