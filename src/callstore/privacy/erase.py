@@ -100,8 +100,11 @@ class Erasing:
             if erasure.party is not None:
                 party = party_from_ref(erasure.party)
                 await self._keeping.forget_holds(party, self._clock())
-            scrubbed = await self._keeping.scrub()
-            return await self._tell(erasure, left, done=scrubbed and not left.waits)
+            told = await self._tell(erasure, left)
+            # The party itself is among what is scrubbed.
+            if left.waits or not await self._keeping.scrub():
+                return told
+            return await self._done(told)
 
     async def finish(self, keep_on: KeepOn) -> tuple[int, int]:
         """Goes on with what is pending, but for what only holds hinder that are all in force still:
@@ -159,16 +162,21 @@ class Erasing:
             left = await self._pass(erasure)
         return left
 
-    async def _tell(self, erasure: Erasure, left: Left, *, done: bool) -> Erasure:
+    async def _tell(self, erasure: Erasure, left: Left) -> Erasure:
+        """Whom it was of, only what is left needs to know."""
+
         def change(row: Erasure | None) -> Erasure | None:
-            if row is None:
-                return None
-            row = replace(row, kept=left.kept, lately=[])
-            if not done:
-                return row
-            now = self._clock()
+            party = row.party if row and left.waits else None
+            return row and replace(row, kept=left.kept, lately=[], party=party)
+
+        return await self._keeping.change_erasure(erasure.id, change) or erasure
+
+    async def _done(self, erasure: Erasure) -> Erasure:
+        now = self._clock()
+
+        def change(row: Erasure | None) -> Erasure | None:
             expires = min(now + self._keep, LATEST)
-            return replace(row, status="done", party=None, done_at=now, expires_at=expires)
+            return row and replace(row, status="done", done_at=now, expires_at=expires)
 
         return await self._keeping.change_erasure(erasure.id, change) or erasure
 
