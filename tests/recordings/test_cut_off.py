@@ -1,20 +1,19 @@
 """kill -9 at every step of put and delete: after the next sweep nothing is half there."""
 
 import asyncio
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from tests.cutting import lives
 from tests.recordings.conftest import Bucket
 
-from callstore import Calls, Recording, open_calls
+from callstore import Calls, open_calls
 from callstore.testing.contract.files import content, paths
 from callstore.testing.contract.recordings import available, stopped
 from callstore.testing.contract.world import answered
 
-CUT = Path(__file__).with_name("cut.py")
+CUT = "tests.recordings.cut"
 LIVES = 40
 
 
@@ -25,18 +24,6 @@ def places(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
         return f"sqlite:///{tmp_path}/calls.db", (tmp_path / "files").as_uri()
     bucket: Bucket = request.getfixturevalue("bucket")
     return request.getfixturevalue("new_mongo"), bucket.url
-
-
-def lives(what: str, places: tuple[str, str], rows: list[Recording]) -> int:
-    """How many it took; all but the last were killed."""
-    done = subprocess.run(
-        [sys.executable, str(CUT), what, *places, *(row.id for row in rows)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return int(done.stdout)
 
 
 def there(recordings: str) -> list[str]:
@@ -69,7 +56,7 @@ async def test_put(places: tuple[str, str]) -> None:
     async with open_calls(store, recordings=recordings) as calls:
         call = await answered(calls)
         rows = [await stopped(calls, call) for _ in range(LIVES)]
-    took = await asyncio.to_thread(lives, "put", places, rows)
+    took = await asyncio.to_thread(lives, CUT, "put", *places, *(row.id for row in rows))
     assert took > 15
     async with open_calls(store, recordings=recordings) as calls:
         states = await check_nothing_is_half_there(calls, call.id, recordings)
@@ -84,7 +71,7 @@ async def test_delete(places: tuple[str, str]) -> None:
     async with open_calls(store, recordings=recordings) as calls:
         call = await answered(calls)
         rows = [await available(calls, call=call) for _ in range(LIVES)]
-    took = await asyncio.to_thread(lives, "delete", places, rows)
+    took = await asyncio.to_thread(lives, CUT, "delete", *places, *(row.id for row in rows))
     assert took > 6
     async with open_calls(store, recordings=recordings) as calls:
         states = await check_nothing_is_half_there(calls, call.id, recordings)
