@@ -13,10 +13,15 @@ MARK = "<!-- Below: made by scripts/personal.py. -->\n"
 
 
 class Kept(Struct, frozen=True):
-    """How long rows of a collection stay: days by a setting, from when."""
+    """How long rows of a collection stay: days by a setting, from when; or until what."""
 
-    setting: str
+    setting: str | None
     since: str
+
+    def text(self, settings: Settings) -> str:
+        if self.setting is None:
+            return self.since
+        return f"{getattr(settings, self.setting):g} days from {self.since} (`{self.setting}`)"
 
 
 _CALL = Kept("keep_calls_days", "the call's end")
@@ -33,6 +38,7 @@ KEPT = {
     "CallHold": Kept("keep_audit_days", "its release"),
     "CallErasure": Kept("keep_audit_days", "when it was done"),
     "CallAudit": Kept("keep_audit_days", "the act"),
+    "CallLease": Kept(None, "until the place moves on, about a minute later while a watch runs"),
 }
 EFFECTS = {
     "row deleted": "row deleted",
@@ -51,13 +57,12 @@ def table(settings: Settings) -> str:
 
 
 def _row(each: Personal, settings: Settings) -> str:
-    kept = KEPT[each.collection]
     cells = [
         each.what,
         each.whom,
         f"{each.collection} {', '.join(f'`{field}`' for field in each.fields)}",
         each.purpose,
-        f"{getattr(settings, kept.setting):g} days from {kept.since} (`{kept.setting}`)",
+        KEPT[each.collection].text(settings),
         *(EFFECTS[effect] for effect in each.effects),
         f"`{each.export}`" if each.export else "",
     ]

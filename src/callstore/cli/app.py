@@ -221,6 +221,7 @@ def unusable(message: str) -> NoReturn:
             "callstore.cli.retention:retention",
             "What has expired: show it, delete it.",
         ),
+        "watch": ("callstore.cli.watch:watch", "Follow what the host deletes in its MongoDB."),
         "schema": (
             "callstore.cli.schema:schema",
             "Take a database's schema up and down, try its rules.",

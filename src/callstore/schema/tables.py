@@ -297,7 +297,7 @@ RECORDING = collection(
     ),
 )
 
-LEASE = collection("CallLease", Lease, of_call=False, shard=(), ttl=False)
+LEASE = collection("CallLease", Lease, coming=("token",), of_call=False, shard=(), ttl=False)
 SCHEMA = collection("CallSchema", SchemaStep, of_call=False, shard=(), ttl=False)
 
 PREFIX = "Call"

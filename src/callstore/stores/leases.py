@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from callstore.calls.model import replace
 from callstore.schema.model import Lease
 
 SWEEP = "sweep"
+WATCH = "watch"
 LEASE_FOR = timedelta(seconds=60)
 WATCH_GAP = timedelta(seconds=120)  # sweeps further apart than this do not watch
 AHEAD = timedelta(hours=1)  # further than this, clocks of several machines are not apart
@@ -22,6 +24,7 @@ def take(
     nobody relieved in time starts to watch anew."""
 
     def change(old: Lease | None) -> Lease | None:
+        token = old.token if old else None
         if old and old.last_run_at and old.last_run_at > now + AHEAD:
             old = None  # by a clock that was wrong: it must not stop sweeps until then
         other = old.holder if old and old.until and old.until > now else None
@@ -33,6 +36,7 @@ def take(
             until=now + LEASE_FOR,
             watching_since=watching_since(old, now) or now,
             last_run_at=now,
+            token=token,
         )
 
     return change
@@ -48,26 +52,25 @@ def release(holder: str) -> Change:
     def change(old: Lease | None) -> Lease | None:
         if old is None or old.holder != holder:
             return None
-        return Lease(
-            id=old.id,
-            holder=None,
-            until=None,
-            watching_since=old.watching_since,
-            last_run_at=old.last_run_at,
-        )
+        return replace(old, holder=None, until=None)
 
     return change
 
 
 def forget(holder: str) -> Change:
-    """Given back, with nothing to remember."""
+    """Given back, with nothing to remember but how far its work has come."""
 
     def change(old: Lease | None) -> Lease | None:
         if old is None or old.holder != holder:
             return None
-        return Lease(id=old.id, holder=None, until=None, watching_since=None, last_run_at=None)
+        return replace(old, holder=None, until=None, watching_since=None, last_run_at=None)
 
     return change
+
+
+def come_to(holder: str, token: str) -> Change:
+    """How far its work has come; not once another has taken it."""
+    return lambda old: replace(old, token=token) if old and old.holder == holder else None
 
 
 def watching_since(sweep: Lease | None, now: datetime) -> datetime | None:

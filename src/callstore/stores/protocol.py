@@ -33,6 +33,7 @@ from callstore.schema.model import Lease
 from callstore.stores.keeping import Keeping
 from callstore.stores.leases import Change
 from callstore.stores.structure import Progress, Structure, untold
+from callstore.stores.watching import Watching
 from callstore.validation import Cursor, Limit, Offset, Query, Time
 
 
@@ -235,6 +236,11 @@ class Store(Protocol):
     @property
     def sharded(self) -> bool:
         """Whether a conversation's rows lie apart from another's: then a batch is of one."""
+        ...
+
+    @property
+    def watching(self) -> Watching | None:
+        """None: it does not lie where the host's collections do."""
         ...
 
     def conversation_of(self, call_id: str) -> str | None:

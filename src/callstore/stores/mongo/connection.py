@@ -104,7 +104,7 @@ def translation(error: errors.PyMongoError) -> Exception:
     codes = set(_codes(error))
     if codes & {_WRITE_CONFLICT, _LOCK_TIMEOUT, _DUPLICATE}:
         return WriteConflict(_message(error))
-    if codes & _DENIED:
+    if denied(error):
         return StoreUnavailable(f"the database refused the credentials: {_message(error)}")
     unreachable = (errors.ConnectionFailure, errors.ConfigurationError)  # a name in no DNS
     if isinstance(error, unreachable) or error.timeout or codes & _SHUTTING_DOWN:
@@ -114,6 +114,10 @@ def translation(error: errors.PyMongoError) -> Exception:
     if isinstance(error, errors.InvalidOperation) and "close" in str(error):
         return StoreUnavailable("the store was closed")
     return Unwritable(_message(error))
+
+
+def denied(error: errors.PyMongoError) -> bool:
+    return bool(set(_codes(error)) & _DENIED)
 
 
 def _codes(error: errors.PyMongoError) -> Iterator[int]:

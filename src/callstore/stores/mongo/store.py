@@ -34,6 +34,7 @@ from callstore.stores.mongo.engine import LONG, Engine, Marker, Session
 from callstore.stores.mongo.keeping import MongoKeeping
 from callstore.stores.mongo.queries import Filter, Pipeline
 from callstore.stores.mongo.structure import MongoStructure
+from callstore.stores.mongo.watching import MongoWatching
 from callstore.stores.protocol import (
     Batch,
     CaptionsQuery,
@@ -60,6 +61,7 @@ class MongoStore:
         self._places = batches.Places()
         self.structure = MongoStructure(self._engine)
         self.keeping = MongoKeeping(self._engine)
+        self.watching = MongoWatching(self._engine)
 
     @property
     def sharded(self) -> bool:
@@ -157,17 +159,15 @@ class MongoStore:
         return bulk_load(self.structure, progress)
 
     async def change_lease(self, id: str, change: Change) -> Lease | None:
-        db = self._engine.db
+        db, leases = self._engine.db, self._engine.db["CallLease"]
 
         async def work(session: Session) -> tuple[Lease | None, None]:
             lease = change(await batches.load_lease(db, id, session))
             if lease is not None and lease.empty:
-                await db["CallLease"].delete_one({"_id": id}, session=session)
+                await leases.delete_one({"_id": id}, session=session)
             elif lease is not None:
                 document = CODECS["CallLease"].encode(lease)
-                await db["CallLease"].replace_one(
-                    {"_id": id}, document, upsert=True, session=session
-                )
+                await leases.replace_one({"_id": id}, document, upsert=True, session=session)
             return lease, None
 
         return await self._write(work)

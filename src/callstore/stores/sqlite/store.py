@@ -56,6 +56,7 @@ class SqliteStore:
     """A `Store`. Several processes may use one file: each waits for the others' commits."""
 
     sharded = False
+    watching = None
 
     def __init__(self, path: Path | None, *, patience: float) -> None:
         """`path` None is a database in memory. SchemaMismatch for a file that is not callstore's,
