@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from bson import ObjectId
 from pymongo import MongoClient
-from tests.privacy.watching import MARKS, SOON, Host, Watch, insert, until, watching
+from tests.privacy.watching import MARKS, SOON, Host, Watch, insert, token, until, watching
 from tests.privacy.watching import calls as calls
 from tests.privacy.watching import host as host
 from tests.privacy.watching import url as url
 from tests.stores.sockets import collected as collected
 
-from callstore import Calls, errors, open_calls
+from callstore import Calls, User, errors, open_calls
 from callstore.privacy.watch import WatchReport
 
 pytestmark = MARKS
@@ -44,6 +44,32 @@ async def test_what_the_host_deletes_goes_here_too(calls: Calls, host: Host) -> 
     ]
     assert all(one.receipt.status == "done" for one in watch.told)
     assert watch.report == WatchReport(followed=3, failed=0)
+
+
+async def test_calls_of_a_conversation_and_all_of_a_user_are_gone(url: str, host: Host) -> None:
+    (room, other), (ann, bob) = insert(host["Conversation"], 2), insert(host["User"], 2)
+    stop = asyncio.Event()
+    told: list[Any] = []
+    async with open_calls(url, recordings="memory:", settings={"secret": "s"}) as calls:
+        gone = await calls.start(str(room), User(str(ann)), invite=[User(str(bob))])
+        kept = await calls.start(str(other), User(str(bob)), invite=[User(str(ann))])
+        await calls.join(kept.id, User(str(ann)))
+        async with asyncio.timeout(SOON), asyncio.TaskGroup() as tasks:
+            following = calls.privacy.watch(
+                stop=stop, tell=told.append, conversations="Conversation", users="User"
+            )
+            tasks.create_task(following)
+            await until(lambda: token(host))
+            host["Conversation"].delete_one({"_id": room})
+            host["User"].delete_one({"_id": ann})
+            await until(lambda: len(told) == 2)
+            stop.set()
+        assert [one.receipt is not None for one in told] == [True, True]
+        with pytest.raises(errors.NotFound):
+            await calls.get(gone.id)
+        left = await calls.get(kept.id)
+        assert {row.party for row in left.participants or ()} == {User(str(bob)), None}
+        assert (await calls.log(User(str(ann)))).items == []
 
 
 async def test_collections_of_another_database_and_of_several(

@@ -9,6 +9,7 @@ import click
 
 from callstore import Calls
 from callstore.cli.app import App, Command, unusable
+from callstore.privacy.watch import Watched, WatchReport
 
 COLLECTIONS = ("conversations", "users", "guests")
 
@@ -47,14 +48,13 @@ def watch(app: App, /, **options: Any) -> None:
         click.echo(f"{report.failed} could not be followed, see the log", err=True)
 
 
-async def _follow(app: App, calls: Calls, options: dict[str, Any]) -> Any:
+async def _follow(app: App, calls: Calls, options: dict[str, Any]) -> WatchReport:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    follow: Any = calls.privacy.watch  # type: ignore[attr-defined]
-    return await follow(stop=stop, tell=lambda one: _tell(app, one), **options)
+    return await calls.privacy.watch(stop=stop, tell=lambda one: _tell(app, one), **options)
 
 
-def _tell(app: App, watched: Any) -> None:
+def _tell(app: App, watched: Watched) -> None:
     """People are not named: the line may be kept for longer than they are."""
     receipt = watched.receipt
     if app.json:

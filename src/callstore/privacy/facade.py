@@ -11,6 +11,7 @@ from callstore.ids import Id
 from callstore.privacy.erase import Erasing
 from callstore.privacy.model import EraseMode, EraseRecordings, Erasure, Receipt
 from callstore.privacy.parties import PURPOSE, party_hash
+from callstore.privacy.watch import Watcher
 from callstore.settings import Settings
 from callstore.stores.protocol import Store
 from callstore.validation import check
@@ -52,6 +53,14 @@ class Privacy:
         self._clock = clock
         self._new_id = new_id
         self._settings = settings
+        self.watch = Watcher(
+            store,
+            clock=clock,
+            settings=settings,
+            delete_conversation=self.delete_conversation,
+            erase=self.erase,
+            delete_guest=self.delete_guest,
+        ).run
 
     async def erase(
         self,
