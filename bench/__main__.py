@@ -20,6 +20,7 @@ BENCHMARKS = {
     "captions": "captions added, searched among 100,000, exported, on both stores",
     "recordings": "files of recordings put and read, on a folder and on S3",
     "retention": "ended calls stamped and deleted, with commands beside it, on both stores",
+    "erasure": "a party with 10,000 calls erased, conversations deleted, on both stores",
     "crowd": "a thousand joins on one call at once, on both stores",
     "mongo": "MongoDB: callstore beside the document's queries on the driver and three ODMs",
     "adopt": "MongoDB: a database that Prisma wrote is taken over",
