@@ -16,6 +16,7 @@ from callstore.captions.decide import decide_add, decide_delete, decide_translat
 from callstore.captions.facade import Captions
 from callstore.errors import Invalid, NotFound, SchemaMismatch
 from callstore.ids import id_maker
+from callstore.privacy.audit import Audit
 from callstore.quality.facade import Quality
 from callstore.quality.live import Report, decide_report
 from callstore.recordings import decide as recording
@@ -99,14 +100,16 @@ def _calls(
     of: dict[str, Any] = {"clock": lambda: cut(clock()), "settings": settings}
     timed: dict[str, Any] = {"clock": of["clock"], "liveness": settings.liveness}
     quality = Quality(store, group, new_id=new_id, **of)
-    retention = Retention(store, uploads, clock=of["clock"], horizons=settings.horizons)
+    audit = Audit(store.audit, new_id=new_id, **of)
+    retention = Retention(store, uploads, audit, clock=of["clock"], horizons=settings.horizons)
     return Calls(
         store,
         group,
         describe=describe,
-        captions=Captions(store, group),
+        audit=audit,
+        captions=Captions(store, group, audit),
         quality=quality,
-        recordings=Recordings(store, group, uploads, **of),
+        recordings=Recordings(store, group, uploads, audit, **of),
         retention=retention,
         schema=Schema(store, new_id=new_id, **of),
         sweep=Sweep(store, group, quality.analyse, uploads.finish, retention.stamp, **timed),

@@ -26,6 +26,7 @@ from callstore.calls.pages import Page
 from callstore.calls.replay import CallState, replay
 from callstore.captions.facade import Captions
 from callstore.errors import NotFound
+from callstore.privacy.audit import Audit
 from callstore.quality.facade import Quality
 from callstore.recordings.facade import Recordings
 from callstore.retention.doctor import Doctor, DoctorReport
@@ -52,6 +53,7 @@ class Calls:
         clock: Callable[[], datetime],
         settings: Settings,
         describe: Describe | None,
+        audit: Audit,
         captions: Captions,
         quality: Quality,
         recordings: Recordings,
@@ -65,6 +67,7 @@ class Calls:
         self._now = clock
         self._settings = settings
         self._describe = describe
+        self.audit = audit
         self.captions = captions
         self.quality = quality
         self.recordings = recordings
@@ -191,12 +194,7 @@ class Calls:
     ) -> Participant:
         """UNSET leaves a flag as it is."""
         row: Participant = await self._submit(
-            commands.SetMedia,
-            call_id=call_id,
-            party=party,
-            audio=audio,
-            video=video,
-            screen=screen,
+            commands.SetMedia, call_id=call_id, party=party, audio=audio, video=video, screen=screen
         )
         return row
 

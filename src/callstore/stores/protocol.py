@@ -28,6 +28,7 @@ from callstore.quality.model import Analytics, Sample
 from callstore.recordings.model import Recording
 from callstore.retention.horizons import Past, Stamps
 from callstore.schema.model import Lease
+from callstore.stores.auditing import AuditStore
 from callstore.stores.leases import Change
 from callstore.stores.structure import Progress, Structure, untold
 from callstore.validation import Cursor, Limit, Offset, Query, Time
@@ -204,6 +205,11 @@ class Store(Protocol):
     @property
     def structure(self) -> Structure:
         """What it is made of, and how that is changed."""
+        ...
+
+    @property
+    def audit(self) -> AuditStore:
+        """The chain of privileged acts."""
         ...
 
     @property

@@ -17,8 +17,19 @@ from callstore.schema import tables
 from callstore.schema.model import Lease
 from callstore.stores.leases import Change
 from callstore.stores.loading import bulk_load
-from callstore.stores.mongo import batches, captions, examine, expiry, moving, pages, queries, rows
-from callstore.stores.mongo.codec import CODECS, Document, oid, utc
+from callstore.stores.mongo import (
+    batches,
+    captions,
+    examine,
+    expiry,
+    moving,
+    pages,
+    queries,
+    rows,
+    sweeping,
+)
+from callstore.stores.mongo.auditing import MongoAudit
+from callstore.stores.mongo.codec import CODECS, Document, oid
 from callstore.stores.mongo.engine import LONG, Engine, Marker, Session
 from callstore.stores.mongo.queries import Filter, Pipeline
 from callstore.stores.mongo.structure import MongoStructure
@@ -48,6 +59,7 @@ class MongoStore:
         self._engine = Engine(url, patience)
         self._places = batches.Places()
         self.structure = MongoStructure(self._engine)
+        self.audit = MongoAudit(self._engine)
 
     @property
     def sharded(self) -> bool:
@@ -303,56 +315,17 @@ class MongoStore:
         return queries.of_call(oid(self._places[call_id]), oid(call_id))
 
     async def overdue(self, now: datetime, silent_before: datetime | None) -> list[str]:
-        async def work(session: Session) -> set[Any]:
-            rung_out = {**queries.rung_out(now), "startedAt": None}
-            return await self._calls(rung_out, session) | await self._silent(silent_before, session)
-
-        return sorted(map(str, await self._engine.read(work, long=True)))
+        work = partial(sweeping.overdue, self._engine.db, now, silent_before)
+        return await self._engine.read(work, long=True)
 
     async def due(
         self, now: datetime, silent_before: datetime | None, few_before: datetime
     ) -> list[str]:
-        async def work(session: Session) -> set[Any]:
-            found = await self._silent(silent_before, session)
-            for where in (queries.rung_out(now), queries.few(few_before)):
-                found |= await self._calls(where, session)
-            ahead = queries.ahead(now)
-            return found | await self._calls(ahead, session, hint="CallSession_oneLive")
-
-        return sorted(map(str, await self._engine.read(work, long=True)))
-
-    async def _calls(self, where: Filter, session: Session, **options: Any) -> set[Any]:
-        calls = self._engine.db["CallSession"].find(where, {"_id": 1}, session=session, **options)
-        return {call["_id"] async for call in calls}
-
-    async def _silent(self, before: datetime | None, session: Session) -> set[Any]:
-        """Calls that somebody is in who came, and gave the last sign of life, before this."""
-        if before is None:
-            return set()
-        db, found = self._engine.db, set()
-        for kind in queries.PARTY_FIELDS:
-            where = queries.live_before(kind, before)
-            people = db["CallParticipant"].find(where, queries.STAY, session=session)
-            while some := await people.to_list(1000):
-                late = {p["_id"]: p["callSessionId"] for p in some if utc(p["joined"]) <= before}
-                alive = {"_id": {"$in": [*late]}, "seenAt": {"$gt": before}}
-                async for pulse in db["CallPulse"].find(alive, {"_id": 1}, session=session):
-                    del late[pulse["_id"]]
-                found |= set(late.values())
-        return found
+        work = partial(sweeping.due, self._engine.db, now, silent_before, few_before)
+        return await self._engine.read(work, long=True)
 
     async def unanalysed(self) -> list[str]:
-        samples, calls = self._engine.db["CallQualitySample"], self._engine.db["CallSession"]
-
-        async def work(session: Session) -> list[str]:
-            groups = await samples.aggregate(
-                queries.NEW_SAMPLES, session=session, hint="CallQualitySample_new"
-            )
-            ids = [group["_id"]["call"] async for group in groups]
-            ended = calls.find({"_id": {"$in": ids}, "live": False}, {"_id": 1}, session=session)
-            return sorted([str(call["_id"]) async for call in ended])
-
-        return await self._engine.read(work, long=True)
+        return await self._engine.read(partial(sweeping.unanalysed, self._engine.db), long=True)
 
     async def stamp(self, horizons: str, ended_before: datetime, limit: int, decide: Decide) -> int:
         work = partial(expiry.stamp, self._engine.db, horizons, ended_before, limit, decide)
