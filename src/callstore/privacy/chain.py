@@ -23,7 +23,8 @@ from callstore.times import LATEST
 NOTHING_BEFORE: Digest = "0" * 64
 CHAIN = "audit.chain"
 """The action of row 0, which is no act."""
-CHAIN_ID = f"{1:024x}"
+CHAIN_ID = b"audit chain.".hex()
+"""24 hex digits, as every id."""
 
 
 class Act(Struct, frozen=True, kw_only=True):

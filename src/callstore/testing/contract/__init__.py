@@ -17,6 +17,8 @@ are errors, `asyncio_default_fixture_loop_scope = "function"`), hypothesis.
 import pytest
 
 _NOUNS = (
+    "acts",
+    "auditing",
     "captions",
     "searching",
     "starting",
@@ -40,7 +42,11 @@ _NOUNS = (
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{noun}" for noun in _NOUNS))
 
-from callstore.testing.contract.captions import (  # noqa: E402 - rewritten from here on
+from callstore.testing.contract.acts import (  # noqa: E402 - rewritten from here on
+    TestPrivilegedActs,
+)
+from callstore.testing.contract.auditing import TestAudit, TestExpiryOfTheAudit  # noqa: E402
+from callstore.testing.contract.captions import (  # noqa: E402
     TestCaptions,
     TestWhoMaySpeak,
 )
@@ -113,6 +119,7 @@ __all__ = [
     "NEEDS_SHARING",
     "TestAnalysis",
     "TestAnswer",
+    "TestAudit",
     "TestByKey",
     "TestCancel",
     "TestCaptions",
@@ -123,6 +130,7 @@ __all__ = [
     "TestEarlyJoin",
     "TestEnd",
     "TestEveryEntrance",
+    "TestExpiryOfTheAudit",
     "TestExport",
     "TestFailed",
     "TestFiles",
@@ -138,6 +146,7 @@ __all__ = [
     "TestOneLiveCall",
     "TestOneOfAGroupThatCannotBeWritten",
     "TestPages",
+    "TestPrivilegedActs",
     "TestRaces",
     "TestRecordings",
     "TestRejoin",
