@@ -114,10 +114,14 @@ class Audit:
         or is not as it was written; how many. Up to 400 in a transaction, which adds an entry that
         says so; the last one's hash stays as the anchor from which `verify` goes."""
         act, count = self._act("audit.expired", by), 0
-        while done := await self._change(
-            lambda row, oldest: chain.trimmed(row, oldest, now, act, self._new_id()),
-            oldest=TRIMMED,
-        ):
+        row, _ = await self._store.entries(0, 1)
+        last = chain.newest(row)
+
+        def decide(row: AuditEntry | None, oldest: Sequence[AuditEntry]) -> Written | None:
+            there = [entry for entry in oldest if entry.seq <= last]  # not what this adds itself
+            return chain.trimmed(row, there, now, act, self._new_id())
+
+        while done := await self._change(decide, oldest=TRIMMED):
             count += done.gone
         return count
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from callstore.calls.model import Label, Row
 from callstore.errors import StoreError
 from callstore.privacy.model import Action, AuditEntry, Digest
-from callstore.times import LATEST
+from callstore.times import LATEST, cut
 
 NOTHING_BEFORE: Digest = "0" * 64
 CHAIN = "audit.chain"
@@ -84,7 +84,7 @@ def appended(chain: AuditEntry | None, act: Act, id: str) -> Written:
         data=act.data,
         previous=chain.hash,
         hash=NOTHING_BEFORE,
-        expires_at=LATEST if act.keep > LATEST - at else at + act.keep,
+        expires_at=LATEST if act.keep > LATEST - at else cut(at + act.keep),
     )
     entry = replace(entry, hash=digest(entry))
     after = _row(first=first, last=entry.seq, at=entry.at, previous=chain.previous, hash=entry.hash)
@@ -113,6 +113,11 @@ def _span(chain: AuditEntry | None) -> tuple[int, int] | None:
         case {"first": int(first), "last": int(last)}:
             return first, last
     return None
+
+
+def newest(chain: AuditEntry | None) -> int:
+    """The newest entry's seq, as row 0 says; 0 where it says none."""
+    return (_span(chain) or (0, 0))[1]
 
 
 # -- the oldest end

@@ -303,3 +303,11 @@ class TestExpiryOfTheAudit:
             for entry in await entries(calls):
                 assert entry.expires_at is not None
                 assert entry.expires_at > clock()
+
+    async def test_what_a_run_adds_is_not_its_to_take(
+        self, opening: Opening, clock: FakeClock
+    ) -> None:
+        async with opening() as calls:
+            await notes(calls, 9)
+            assert await calls.audit.trim(clock() + timedelta(days=1000)) == 9
+            assert {entry.action for entry in await entries(calls)} == {"audit.expired"}
