@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from callstore.captions.model import Caption
     from callstore.copying import CopyReport, copy_calls
     from callstore.opening import open_calls
-    from callstore.privacy.model import Hold, Receipt
+    from callstore.privacy.chain import AuditReport
+    from callstore.privacy.model import AuditEntry, Hold, Receipt
     from callstore.recordings.model import Recording
     from callstore.retention.doctor import DoctorReport
     from callstore.retention.facade import RetentionReport
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 __all__ = [
     "UNSET",
     "AdoptionReport",
+    "AuditEntry",
+    "AuditReport",
     "Call",
     "CallSettings",
     "CallState",
@@ -78,6 +81,8 @@ __all__ = [
 _ELSEWHERE = {
     "UNSET": "msgspec",
     "AdoptionReport": "callstore.schema.adoption.model",
+    "AuditEntry": "callstore.privacy.model",
+    "AuditReport": "callstore.privacy.chain",
     "CallState": "callstore.calls.replay",
     "Calls": "callstore.calls.facade",
     "Caption": "callstore.captions.model",

@@ -18,6 +18,7 @@ from callstore.captions.facade import Captions
 from callstore.errors import Invalid, NotFound, SchemaMismatch
 from callstore.ids import id_maker
 from callstore.privacy import decide as privacy
+from callstore.privacy.audit import Audit
 from callstore.privacy.erase import Erasing
 from callstore.privacy.facade import Privacy
 from callstore.privacy.holds import Holds
@@ -106,10 +107,11 @@ def _calls(
     of: dict[str, Any] = {"clock": lambda: cut(clock()), "settings": settings}
     timed: dict[str, Any] = {"clock": of["clock"], "liveness": settings.liveness}
     quality = Quality(store, group, new_id=new_id, **of)
-    holds = Holds(store, group, new_id=new_id, **of)
+    audit = Audit(store.audit, new_id=new_id, **of)
+    holds = Holds(store, group, audit, new_id=new_id, **of)
     erasing = Erasing(store, group, uploads, **of)
     retention = Retention(
-        store, uploads, holds.settle, clock=of["clock"], horizons=settings.horizons
+        store, uploads, audit, holds.settle, clock=of["clock"], horizons=settings.horizons
     )
     chores = Chores(
         analyse=quality.analyse,
@@ -122,11 +124,12 @@ def _calls(
         store=store,
         group=group,
         describe=describe,
-        captions=Captions(store, group),
+        audit=audit,
+        captions=Captions(store, group, audit),
         quality=quality,
-        recordings=Recordings(store, group, uploads, **of),
+        recordings=Recordings(store, group, uploads, audit, **of),
         retention=retention,
-        privacy=Privacy(store, erasing, new_id=new_id, **of),
+        privacy=Privacy(store, erasing, audit, new_id=new_id, **of),
         holds=holds,
         schema=Schema(store, new_id=new_id, **of),
         sweep=Sweep(store, group, chores, **timed),

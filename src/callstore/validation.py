@@ -41,6 +41,7 @@ Time = Annotated[datetime, "UTC, whole milliseconds"]
 Json = Annotated[Any, "any JSON value"]
 Invites = Annotated[list[Party], "deduplicated by start"]
 Cursor = Annotated[tuple[datetime, str], "opaque: the last row of a page, by (createdAt, id)"]
+SeqCursor = Annotated[int, "opaque: the last row of a page, by seq"]
 Limit = Annotated[int, Meta(ge=1, le=100)]
 Offset = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Ids = Annotated[list[str], "a set of call ids"]
@@ -200,6 +201,24 @@ def _cursor(value: object) -> tuple[datetime, str]:
         raise ValueError("must be the `next` of a page") from None
 
 
+def seq_cursor_text(seq: int) -> str:
+    return base64.urlsafe_b64encode(f"#{seq}".encode()).decode()
+
+
+def _seq_cursor(value: object) -> int:
+    try:
+        text = base64.b64decode(value, b"-_", validate=True) if isinstance(value, str) else b""
+    except ValueError:
+        text = b""
+    found = _SEQ.fullmatch(text)
+    if found is None:
+        raise ValueError("must be the `next` of a page")
+    return int(found[1])
+
+
+_SEQ = re.compile(rb"#([0-9]{1,18})")
+
+
 def json_value(value: object) -> Any:
     """A copy of a JSON value up to 64 KiB and 32 levels."""
     if wrong := list(islice(_json_errors(value, "", JSON_LEVELS), MAX_ERRORS)):
@@ -257,7 +276,7 @@ def _label(value: object) -> str:
         raise ValueError("must be a string of 1 to 255 characters")
     if any(ord(c) < 0x20 or 0x7F <= ord(c) <= 0x9F for c in value):
         raise ValueError("must have no control characters")
-    return encodable(value)
+    return encodable(str(value))  # nothing that is derived from it: msgspec would not encode it
 
 
 def _text(value: object) -> str:
@@ -346,6 +365,7 @@ _PARSERS: dict[Any, Callable[[Any], Any]] = {
     Time: time,
     Json: json_value,
     Cursor: _cursor,
+    SeqCursor: _seq_cursor,
     Label: _label,
     LanguageTag: canonical,
     ByteStream: _byte_stream,

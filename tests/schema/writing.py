@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+from tests.stores.test_schema_rules import papers
+
 from callstore import Calls
 from callstore.calls.model import Call
 from callstore.captions.model import Caption
@@ -20,8 +22,10 @@ async def write(calls: Calls) -> None:
         {
             "CallTranscription": [_caption(call, number) for number in (1, 2)],
             "CallRecording": [_recording(call, number) for number in (1, 2)],
+            **papers(call.created_at),
         }
     )
+    await calls.retention.run(by="ann")
 
 
 async def _a_call(calls: Calls) -> Call:

@@ -61,6 +61,8 @@ class World:
         self.caption = page_of_captions.items[7]
         self.spoken = page_of_captions.next
 
+        for n in range(40):
+            await self.calls.audit.record("hold.place", by="ann", party=user(n % 4 + 1))
         self.recordings = [await self.record(call) for call in self.live[30:60] for _ in range(3)]
 
     async def record(self, call: Call, *, put: bool = True) -> Recording:
@@ -91,6 +93,7 @@ class World:
 
 Work = Callable[[World], Awaitable[Any]]
 SINCE = timedelta(days=40)
+LATER = timedelta(days=400)
 
 METHODS: dict[str, Work] = {
     "start": lambda w: w.calls.start(conversation(900), user(900), invite=[user(901)]),
@@ -178,6 +181,13 @@ METHODS: dict[str, Work] = {
         "CallTranscription", w.clock() + timedelta(days=7), 20
     ),
     "retention: files": lambda w: w.calls._store.expired_recordings(w.clock(), 20),
+    "audit: a record": lambda w: w.calls.audit.record("hold.place", by="ann", party=user(1)),
+    "audit: a page": lambda w: w.calls.audit.list(since=w.ended.created_at, limit=5),
+    "audit: of an action": lambda w: w.calls.audit.list(action="privacy.erase"),
+    "audit: of a party": lambda w: w.calls.audit.list(party=user(2), limit=5),
+    "audit: what has expired": lambda w: w.calls.audit.expired(w.clock() + LATER),
+    "audit: the oldest end": lambda w: w.calls.audit.trim(w.clock() + LATER),
+    "audit: verified": lambda w: w.calls.audit.verify(),
     "lease": lambda w: w.calls._store.change_lease("x", lambda _: None),
     "copying: rows": lambda w: w.calls._store.rows("CallParticipant", None, 100),
     "copying: rows that are there": lambda w: w.calls._store.rows_like("CallSession", [w.ended]),

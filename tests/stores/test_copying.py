@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.stores import database
 from tests.stores.prisma import Prisma, make
-from tests.stores.test_schema_rules import said_and_recorded
+from tests.stores.test_schema_rules import papers, said_and_recorded
 
 from callstore import Calls, copy_calls, errors, open_calls
 from callstore.copying import NAMES, _Sum
@@ -51,6 +51,8 @@ async def fill(url: str, *, live: bool = False) -> None:
             clock.advance(5)
         await calls.hide(BOB, [call.id])
         await calls._store.add_rows(said_and_recorded(await calls.get(call.id)))
+        await calls._store.add_rows(papers(clock()))
+        await calls.retention.run(by="ann")
         if not live:
             await calls.end(call.id)
             await calls.sweep()

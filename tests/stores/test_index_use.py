@@ -74,7 +74,8 @@ async def file(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]
 @contextlib.asynccontextmanager
 async def _filled(url: str) -> AsyncIterator[World]:
     clock = FakeClock()
-    async with open_calls(url, recordings="memory:", clock=clock) as calls:
+    options: Any = {"recordings": "memory:", "settings": {"secret": "nobody knows"}}
+    async with open_calls(url, clock=clock, **options) as calls:
         made = World(url, calls, clock)
         await made.fill()
         yield made

@@ -204,3 +204,14 @@ async def test_captions_whose_commit_had_no_answer(
         with failing("commitTransaction", 2, **how):
             await calls.captions.delete(first.id)
         assert (await calls.captions.list(call.id)).items == []
+
+
+@pytest.mark.parametrize("how", [DONE_BUT_NOT_SAID, CUT_OFF, ABORTED], ids=["done", "cut", "no"])
+async def test_acts_whose_commit_had_no_answer_are_written_down_once(
+    calls: Calls, failing: Failing, how: Document
+) -> None:
+    with failing("commitTransaction", 2, **how):
+        await at_once(calls.audit.record("hold.place", by=str(n)) for n in range(5))
+    page = await calls.audit.list()
+    assert sorted(str(entry.by) for entry in page.items) == ["0", "1", "2", "3", "4"]
+    assert (await calls.audit.verify()).ok

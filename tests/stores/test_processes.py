@@ -132,6 +132,23 @@ async def test_four_sweepers_end_every_call_once(calls: Calls, url: str) -> None
         assert (await told(calls, id)).count("call.ended") == 1
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["a store", "a new store"])
+async def test_privileged_acts_of_four_processes_are_one_chain(url: str, late: bool) -> None:
+    if not late:
+        async with open_calls(url):
+            pass
+    given = [{"me": n, "times": 20, "late": late} for n in FOUR]
+    assert kinds(race("notes", url, given)) == {"AuditEntry": 80}
+    async with open_calls(url) as calls:
+        report = await calls.audit.verify()
+        assert (report.ok, report.entries) == (True, 80)
+        page = await calls.audit.list(limit=100)
+        assert [entry.seq for entry in page.items] == [*range(80, 0, -1)]
+        for n in FOUR:
+            own = [entry.data for entry in page.items if entry.by == str(n)]
+            assert own == [{"n": number} for number in range(19, -1, -1)]
+
+
 @pytest.mark.parametrize("round", range(5))
 async def test_four_processes_may_create_the_store_at_once(url: str, round: int) -> None:
     arguments = [{"me": n + 1, "times": 1, "late": True} for n in FOUR]

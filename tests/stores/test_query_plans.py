@@ -11,7 +11,7 @@ import pytest
 from callstore.calls.model import Guest, User
 from callstore.schema import tables
 from callstore.stores.protocol import HistoryQuery, LogQuery
-from callstore.stores.sqlite import ddl, expiry_queries, queries
+from callstore.stores.sqlite import audit_queries, ddl, expiry_queries, queries
 from callstore.validation import EARLIEST
 
 ID = "a" * 24
@@ -133,6 +133,11 @@ PLANS: dict[str, tuple[str, list[str]]] = {
         ["c CallSession_expiresAt", "r key", "r CallQualitySample_expiresAt", "c CallSession_call"],
     ),
     "forget step": (queries.FORGET_STEP, ["CallSchema key"]),
+    "audit: where it ends": (audit_queries.CHAIN, ["a key"]),
+    "audit: entries": (audit_queries.ENTRIES, ["a key"]),
+    "audit: the newest": (audit_queries.NEWEST, ["a key"]),
+    "audit: of a party": (audit_queries.NEWEST_OF_PARTY, ["a CallAudit_party"]),
+    "audit: the oldest end": (audit_queries.DELETE_OLDEST, ["CallAudit key"]),
 }
 for _collection in tables.COLLECTIONS:
     PLANS[f"update {_collection.name}"] = (
@@ -228,7 +233,8 @@ def test_a_query_searches_its_indexes(db: sqlite3.Connection, name: str) -> None
 def test_every_query_is_explained() -> None:
     statement = re.compile(r"\s*(SELECT|UPDATE|DELETE|WITH)\b")
     explained = {query for query, _ in PLANS.values()}
-    for name, query in [*vars(queries).items(), *vars(expiry_queries).items()]:
+    modules = queries, expiry_queries, audit_queries
+    for name, query in [each for module in modules for each in vars(module).items()]:
         if name.isupper() and name[0] != "_" and isinstance(query, str) and statement.match(query):
             assert query in explained or name in WHOLE, name
 

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from callstore import Call, Calls, open_calls
 from callstore.captions.model import Caption
+from callstore.privacy.model import Erasure, Hold, Lately
 from callstore.recordings.model import Recording
 from callstore.schema import tables
 from callstore.schema.declaration import Collection, Field
@@ -40,6 +42,8 @@ async def a_row_in_every_collection(url: str) -> AsyncIterator[Calls]:
         await calls.heartbeat(call.id, ANN)
         await calls.sweep()
         await calls._store.add_rows(said_and_recorded(await calls.get(call.id)))
+        await calls._store.add_rows(papers(clock()))
+        await calls.retention.run(by="ann")
         yield calls
 
 
@@ -66,6 +70,36 @@ def said_and_recorded(call: Call) -> dict[str, list[Any]]:
         updated_at=at,
     )
     return {"CallTranscription": [caption], "CallRecording": [recording]}
+
+
+def papers(at: datetime) -> dict[str, list[Any]]:
+    """A hold of each kind, erasures."""
+    places: list[dict[str, Any]] = [
+        {"call_session_id": OTHER},
+        {"conversation_id": OTHER},
+        {"party": f"u:{OTHER}"},
+    ]
+    holds = [
+        Hold(id=chosen_id(60 + n), reason="a lawsuit", placed_by="eve", placed_at=at, **place)
+        for n, place in enumerate(places)
+    ]
+    late = Lately(conversation_id=OTHER, call_session_id=OTHER, participant_id=OTHER)
+    erasures = [
+        Erasure(
+            id=chosen_id(70 + n),
+            party=f"u:{OTHER}",
+            party_hash="ab" * 32,
+            mode="delete",
+            recordings="keep",
+            status="pending",
+            counts={"CallTranscription": {"rows": n}},
+            kept=[("CallRecording", OTHER, "held")],
+            lately=[late],
+            requested_at=at,
+        )
+        for n in range(3)
+    ]
+    return {"CallHold": holds, "CallErasure": erasures}
 
 
 @pytest.fixture
@@ -150,6 +184,12 @@ BROKEN = {
         f"anonymousUserId = '{OTHER}'",
         f"anonymousUserId = '{OTHER}', anonymizedAt = joinedAt",
     ],
+    ("CallHold", "exactlyOneThing"): [
+        "callSessionId = NULL",
+        f"conversationId = '{OTHER}'",
+        f"party = 'u:{OTHER}'",
+        f"conversationId = '{OTHER}', anonymizedAt = placedAt",
+    ],
     ("CallLogEntry", "exactlyOneParty"): [
         "userId = NULL, party = NULL",
         f"anonymousUserId = '{OTHER}'",
@@ -167,7 +207,8 @@ RULES = [(c.name, rule.name) for c in tables.COLLECTIONS for rule in c.rules]
 @pytest.mark.parametrize("rule", RULES, ids=[f"{name} {rule}" for name, rule in RULES])
 async def test_what_breaks_a_rule_is_refused(db: sqlite3.Connection, rule: tuple[str, str]) -> None:
     name, _ = rule
-    where = f"userId = '{ANN.id}'" if name != "CallSession" else "1"
+    one = {"CallSession": "1", "CallHold": "callSessionId IS NOT NULL"}
+    where = one.get(name, f"userId = '{ANN.id}'")
     for change in BROKEN[rule]:
         with pytest.raises(sqlite3.IntegrityError, match="CHECK constraint failed"):
             db.execute(f"UPDATE {name} SET {change} WHERE {where}")

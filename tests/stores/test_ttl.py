@@ -15,7 +15,12 @@ from callstore.schema.declaration import TTL_AFTER
 from callstore.testing import LocalMongod, local_mongod
 
 EXPIRING = [c for c in tables.COLLECTIONS if any(index.ttl for index in c.indexes)]
-KEPT = {"CallRecording": "a row goes after its file", "CallLease": "", "CallSchema": ""}
+KEPT = {
+    "CallRecording": "a row goes after its file",
+    "CallAudit": "only the oldest end goes",
+    "CallLease": "",
+    "CallSchema": "",
+}
 
 
 @pytest.fixture(scope="module")

@@ -44,6 +44,7 @@ class Calls:
         self._now = parts.clock
         self._settings = parts.settings
         self._describe = parts.describe
+        self.audit = parts.audit
         self.captions = parts.captions
         self.quality = parts.quality
         self.recordings = parts.recordings
@@ -172,12 +173,7 @@ class Calls:
     ) -> Participant:
         """UNSET leaves a flag as it is."""
         row: Participant = await self._submit(
-            commands.SetMedia,
-            call_id=call_id,
-            party=party,
-            audio=audio,
-            video=video,
-            screen=screen,
+            commands.SetMedia, call_id=call_id, party=party, audio=audio, video=video, screen=screen
         )
         return row
 

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from callstore.calls.describe import Describe
 from callstore.captions.facade import Captions
+from callstore.privacy.audit import Audit
 from callstore.privacy.facade import Privacy
 from callstore.privacy.holds import Holds
 from callstore.quality.facade import Quality
@@ -28,6 +29,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     clock: Callable[[], datetime]
     settings: Settings
     describe: Describe | None
+    audit: Audit
     captions: Captions
     quality: Quality
     recordings: Recordings

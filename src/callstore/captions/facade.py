@@ -14,6 +14,7 @@ from callstore.captions.model import Caption, Source, Text
 from callstore.captions.subtitles import Format, cues, written
 from callstore.errors import Invalid, NotFound
 from callstore.ids import Id
+from callstore.privacy.audit import Audit
 from callstore.stores.group import Group
 from callstore.stores.protocol import CaptionsQuery, SearchQuery, Store
 from callstore.validation import Callback, LanguageTag, check, cursor_text
@@ -42,9 +43,10 @@ class Captions:
     """Segments of speech, each kept once however often it is heard. Only of who is in the call, as
     soon as they are, and until 5 minutes after its end."""
 
-    def __init__(self, store: Store, group: Group) -> None:
+    def __init__(self, store: Store, group: Group, audit: Audit) -> None:
         self._store = store
         self._group = group
+        self._audit = audit
 
     async def add(
         self,
@@ -117,8 +119,11 @@ class Captions:
         return made
 
     async def delete(self, caption_id: str, *, by: str | None = None) -> None:
-        """For a user's wish. `by` is who does it, which nothing keeps yet."""
-        caption = await self._found(check(_Deleted, caption_id=caption_id, by=by).caption_id)
+        """For a user's wish. `by` is who does it, for the audit."""
+        asked = check(_Deleted, caption_id=caption_id, by=by)
+        caption = await self._found(asked.caption_id)
+        about = {"captionId": caption.id, "callId": caption.call_session_id}
+        await self._audit.record("captions.delete", by=asked.by, data=about)
         await self._group.submit(
             DeleteCaption(
                 call_id=caption.call_session_id,

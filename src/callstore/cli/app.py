@@ -198,6 +198,11 @@ def _drop_output() -> None:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
+def by_option() -> Callable[[Any], Any]:
+    """Of a command that is written down in the audit."""
+    return click.option("--by", metavar="NAME", help="Who does it, for the audit.")
+
+
 def unusable(message: str) -> NoReturn:
     raise click.UsageError(message, click.get_current_context())
 
@@ -222,6 +227,10 @@ def unusable(message: str) -> NoReturn:
             "What has expired: show it, delete it.",
         ),
         "watch": ("callstore.cli.watch:watch", "Follow what the host deletes in its MongoDB."),
+        "audit": (
+            "callstore.cli.audit:audit",
+            "List privileged acts, verify that none was changed or removed.",
+        ),
         "schema": (
             "callstore.cli.schema:schema",
             "Take a database's schema up and down, try its rules.",

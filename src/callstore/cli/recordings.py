@@ -12,7 +12,7 @@ from typing import BinaryIO
 import click
 
 from callstore import Calls, Recording
-from callstore.cli.app import App, Failed, Group, unusable
+from callstore.cli.app import App, Failed, Group, by_option, unusable
 
 
 @click.group(cls=Group)
@@ -43,20 +43,21 @@ def list_(app: App, call: str) -> None:
     show_default="ID.FORMAT, here",
     help="Where the file goes, which must not be there yet; - is stdout.",
 )
+@by_option()
 @click.pass_obj
-def get(app: App, id: str, output: str | None) -> None:
+def get(app: App, id: str, output: str | None, by: str | None) -> None:
     """Get a recording's file, and hold it against its SHA-256."""
     from callstore.cli.output import progress
 
     if output == "-":
         if app.json:
             unusable("--json and the file cannot both be on stdout.")
-        app.run(lambda calls: _download(calls, id, lambda _: sys.stdout.buffer, _unseen))
+        app.run(lambda calls: _download(calls, id, by, lambda _: sys.stdout.buffer, _unseen))
         return
     target = _Target(output)
     try:
         with progress("getting it", None, quiet=app.json) as advance:
-            row = app.run(lambda calls: _download(calls, id, target.open, advance))
+            row = app.run(lambda calls: _download(calls, id, by, target.open, advance))
         target.finish()
     except BaseException:
         target.give_up()
@@ -112,11 +113,12 @@ def _unseen(_: int) -> None:
 async def _download(
     calls: Calls,
     id: str,
+    by: str | None,
     opener: Callable[[Recording], BinaryIO],
     advance: Callable[[int], object],
 ) -> Recording:
     row, hashed = await calls.recordings.get(id), hashlib.sha256()
-    chunks = await calls.recordings.open(id)
+    chunks = await calls.recordings.open(id, by=by)
     file = opener(row)
     try:
         async for chunk in chunks:
@@ -134,10 +136,11 @@ async def _download(
 
 @recordings.command()
 @click.argument("id")
+@by_option()
 @click.pass_obj
-def delete(app: App, id: str) -> None:
+def delete(app: App, id: str, by: str | None) -> None:
     """Delete a recording's file; that there was one stays known, as long as its call."""
-    row = app.run(lambda calls: calls.recordings.delete(id))
+    row = app.run(lambda calls: calls.recordings.delete(id, by=by))
     if app.json:
         app.print_json(row)
     else:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from callstore import RetentionReport
-from callstore.cli.app import App, Group
+from callstore.cli.app import App, Group, by_option
 
 
 @click.group(cls=Group)
@@ -36,9 +36,11 @@ def plan(app: App, days: float | None) -> None:
 
 
 @retention.command()
+@by_option()
 @click.pass_obj
-def run(app: App) -> None:
-    """Delete what has expired: calls with all that is of them, samples, captions, files.
+def run(app: App, by: str | None) -> None:
+    """Delete what has expired: calls with all that is of them, samples, captions, files, the
+    audit's oldest end.
 
     Nothing is done while another run is on its way. One that was cut off goes on when it is run
     again. `callstore sweep --every` does it once an hour.
@@ -46,7 +48,7 @@ def run(app: App) -> None:
     from callstore.cli.output import progress
 
     with progress("rows", None, quiet=app.json) as advance:
-        report = app.run(lambda calls: calls.retention.run(progress=advance))
+        report = app.run(lambda calls: calls.retention.run(by=by, progress=advance))
     if app.json:
         app.print_json(report)
     else:

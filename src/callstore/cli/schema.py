@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from callstore import Calls
-from callstore.cli.app import App, Failed, Group, Storeless
+from callstore.cli.app import App, Failed, Group, Storeless, by_option
 
 
 @click.group(cls=Group)
@@ -30,7 +30,7 @@ def plan(app: App) -> None:
 
 @schema.command()
 @click.option("--to", type=click.IntRange(0), help="Step to stop at.  [default: the last]")
-@click.option("--by", help="Who does it; nothing keeps it yet.")
+@by_option()
 @click.option(
     "--close-older",
     is_flag=True,
@@ -53,7 +53,7 @@ def up(app: App, to: int | None, by: str | None, close_older: bool, drop_orphans
 @schema.command()
 @click.option("--to", type=click.IntRange(0), required=True, help="Step to go back to; 0: nothing.")
 @click.option("--yes", is_flag=True, help="Also where rows are lost.")
-@click.option("--by", help="Who does it; nothing keeps it yet.")
+@by_option()
 @click.pass_obj
 def down(app: App, to: int, yes: bool, by: str | None) -> None:
     """Take steps back. Not while a call is under a hold."""

@@ -60,7 +60,7 @@ async def _go_on(app: App, calls: Calls, every: float) -> None:
         try:
             _tell(app, await calls.sweep())
             if retained is None or time.monotonic() - retained >= RETENTION_EVERY:
-                await calls.retention.run()
+                await calls.retention.run(by="callstore sweep")
                 retained = time.monotonic()
         except errors.StoreError as error:
             failure(error).show()  # it may pass: the next sweep does what is left

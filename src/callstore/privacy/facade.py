@@ -1,13 +1,15 @@
 """`calls.privacy`: what is kept of a person, or of a conversation, goes."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
 
 from callstore.calls.model import Guest, Label, Party
 from callstore.ids import Id
+from callstore.privacy.audit import Audit
 from callstore.privacy.erase import Erasing
 from callstore.privacy.model import EraseMode, EraseRecordings, Erasure, Receipt
 from callstore.privacy.parties import PURPOSE, party_hash
@@ -43,6 +45,7 @@ class Privacy:
         self,
         store: Store,
         erasing: Erasing,
+        audit: Audit,
         *,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
@@ -50,6 +53,7 @@ class Privacy:
     ) -> None:
         self._keeping = store.keeping
         self._erasing = erasing
+        self._audit = audit
         self._clock = clock
         self._new_id = new_id
         self._settings = settings
@@ -82,13 +86,16 @@ class Privacy:
         would, is counted.
         """
         asked = check(_Erase, party=party, mode=mode, recordings=recordings, dry_run=dry_run, by=by)
-        return await self._do(
+        erasure = self._asked(
             asked,
             party=asked.party.ref,
             party_hash=party_hash(asked.party, self._settings.key(PURPOSE)),
             mode=asked.mode,
             recordings=asked.recordings,
         )
+        data = {"erasureId": erasure.id, "mode": asked.mode, "recordings": asked.recordings}
+        record = partial(self._audit.record, "privacy.erase", party=asked.party, data=data)
+        return await self._do(asked, erasure, record)
 
     async def delete_guest(
         self, guest_id: str, *, dry_run: bool = False, by: str | None = None
@@ -102,12 +109,15 @@ class Privacy:
         """All calls of a conversation go, with all that is of them; a live one ends first, as
         `forced`. A held call stays, and goes by a sweep once it is no longer held."""
         asked = check(_DeleteConversation, conversation_id=conversation_id, dry_run=dry_run, by=by)
-        return await self._do(
+        erasure = self._asked(
             asked,
             conversation_id=asked.conversation_id,
             mode="delete",
             recordings="participated",
         )
+        data = {"erasureId": erasure.id, "conversationId": asked.conversation_id}
+        record = partial(self._audit.record, "privacy.delete_conversation", data=data)
+        return await self._do(asked, erasure, record)
 
     async def receipts(self, party: Party | None = None) -> list[Receipt]:
         """What became of erasures, of a party or of all; the latest first. They are kept for a year
@@ -118,16 +128,21 @@ class Privacy:
             who = party_hash(asked.party, self._settings.key(PURPOSE))
         return [_receipt(erasure) for erasure in await self._keeping.erasures(who)]
 
-    async def _do(self, asked: _Asked, **what: Any) -> Receipt:
-        erasure = Erasure(
+    def _asked(self, asked: _Asked, **what: Any) -> Erasure:
+        return Erasure(
             id=self._new_id(),
             status="pending",
             requested_by=asked.by,
             requested_at=self._clock(),
             **what,
         )
+
+    async def _do(
+        self, asked: _Asked, erasure: Erasure, record: Callable[..., Awaitable[object]]
+    ) -> Receipt:
         if asked.dry_run:
             return _receipt(await self._erasing.rehearse(erasure), dry=True)
+        await record(by=asked.by)
         return _receipt(await self._erasing.begin(erasure))
 
 

@@ -11,6 +11,7 @@ from callstore.calls.model import Label, Party, replace
 from callstore.calls.pages import Place
 from callstore.errors import Invalid, NotFound
 from callstore.ids import Id
+from callstore.privacy.audit import Audit
 from callstore.privacy.commands import PlaceHold, ReleaseHold
 from callstore.privacy.model import Hold
 from callstore.settings import Settings
@@ -54,6 +55,7 @@ class Holds:
         self,
         store: Store,
         group: Group,
+        audit: Audit,
         *,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
@@ -62,6 +64,7 @@ class Holds:
         self._store = store
         self._keeping = store.keeping
         self._group = group
+        self._audit = audit
         self._clock = clock
         self._new_id = new_id
         self._keep = settings.keep_audit
@@ -104,6 +107,9 @@ class Holds:
             placed_at=now,
             until=asked.until,
         )
+        on = {"callSessionId": hold.call_session_id, "conversationId": hold.conversation_id}
+        data = {"holdId": hold.id} | {name: id for name, id in on.items() if id is not None}
+        await self._audit.record("hold.place", by=asked.by, party=asked.party, data=data)
         await self._keeping.change_hold(hold.id, lambda _: hold)
         await self._tell(hold)
         return hold
@@ -112,6 +118,7 @@ class Holds:
         """What is under no other hold falls back under the rules at the next sweep. One that was
         released already stays as it is."""
         asked = check(_Release, hold_id=hold_id, by=by)
+        await self._audit.record("hold.release", by=asked.by, data={"holdId": asked.hold_id})
         return await self._release(asked.hold_id, asked.by, self._clock())
 
     async def list(

@@ -4,7 +4,7 @@ import builtins
 from collections.abc import AsyncIterable, Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -12,6 +12,8 @@ from callstore.calls.arguments import OfCall
 from callstore.calls.model import Label, Party
 from callstore.errors import Invalid, InvalidTransition, NotFound
 from callstore.ids import Id
+from callstore.privacy.audit import Audit
+from callstore.privacy.model import Action
 from callstore.recordings.commands import (
     StartRecording,
     StopRecording,
@@ -52,10 +54,12 @@ class _Put(_Of, frozen=True, kw_only=True):
 class _Opened(_Of, frozen=True, kw_only=True):
     start: Annotated[int, Meta(ge=0)]
     end: Annotated[int, Meta(ge=1)] | None
+    by: Label | None
 
 
 class _Url(_Of, frozen=True, kw_only=True):
     expires: Annotated[int, Meta(ge=1, le=_WEEK)]
+    by: Label | None
 
 
 class _Fail(_Of, frozen=True, kw_only=True):
@@ -74,6 +78,7 @@ class Recordings:
         store: Store,
         group: Group,
         uploads: Uploads,
+        audit: Audit,
         *,
         clock: Callable[[], datetime],
         settings: Settings,
@@ -81,6 +86,7 @@ class Recordings:
         self._store = store
         self._group = group
         self._uploads = uploads
+        self._audit = audit
         self._clock = clock
         self._settings = settings
 
@@ -166,13 +172,16 @@ class Recordings:
             content_type=asked.content_type,
         )
 
-    def open(self, recording_id: str, *, start: int = 0, end: int | None = None) -> Reading:
+    def open(
+        self, recording_id: str, *, start: int = 0, end: int | None = None, by: str | None = None
+    ) -> Reading:
         """The file's bytes from `start` up to, and without, `end` (None: all that follow), some at
-        a time. May be awaited first: what is wrong is raised then, else at the first bytes."""
-        return Reading(partial(self._read, recording_id, start, end))
+        a time. May be awaited first: what is wrong is raised then, else at the first bytes. `by` is
+        who reads it, for the audit."""
+        return Reading(partial(self._read, recording_id, start, end, by))
 
-    async def _read(self, recording_id: str, start: int, end: int | None) -> Bytes:
-        asked = check(_Opened, recording_id=recording_id, start=start, end=end)
+    async def _read(self, recording_id: str, start: int, end: int | None, by: str | None) -> Bytes:
+        asked = check(_Opened, recording_id=recording_id, start=start, end=end, by=by)
         row = await self._with_file(asked.recording_id)
         end = row.file_size if asked.end is None else asked.end
         wrong = []
@@ -186,14 +195,16 @@ class Recordings:
             raise Invalid(wrong)
         if await self._uploads.files.size(row.file_path) is None:
             raise NotFound("recording file", row.file_path)
+        await self._note("recordings.open", row, asked.by, start=asked.start, end=end)
         return self._uploads.files.read(row.file_path, asked.start, end)
 
-    async def url(self, recording_id: str, *, expires: int = 300) -> str:
+    async def url(self, recording_id: str, *, expires: int = 300, by: str | None = None) -> str:
         """A link to the file, good for `expires` seconds, a week at most, to whoever has it. The
         storage's own where it can sign one; else callstore's, for which CALLSTORE_SECRET must be
-        set: what serves it asks `linked`."""
-        asked = check(_Url, recording_id=recording_id, expires=expires)
+        set: what serves it asks `linked`. `by` is who asks for it, for the audit."""
+        asked = check(_Url, recording_id=recording_id, expires=expires, by=by)
         row = await self._with_file(asked.recording_id)
+        await self._note("recordings.url", row, asked.by, expires=asked.expires)
         span = timedelta(seconds=asked.expires)
         signed = await self._uploads.files.sign(row.file_path, span)
         if signed is not None:
@@ -212,11 +223,17 @@ class Recordings:
 
     async def delete(self, recording_id: str, *, by: str | None = None) -> Recording:
         """Deletes the file; the row stays as deleted, with its call. Held while a hold is on the
-        call. `by` is who does it, which nothing keeps yet."""
+        call. `by` is who does it, for the audit."""
         asked = check(_Delete, recording_id=recording_id, by=by)
-        return await self._uploads.delete(await self._uploads.found(asked.recording_id))
+        row = await self._uploads.found(asked.recording_id)
+        await self._note("recordings.delete", row, asked.by)
+        return await self._uploads.delete(row)
 
     # -- inside
+
+    async def _note(self, action: Action, row: Recording, by: str | None, **more: Any) -> None:
+        about = {"recordingId": row.id, "callId": row.call_session_id, **more}
+        await self._audit.record(action, by=by, data=about)
 
     async def _asked(self, recording_id: str) -> Recording:
         return await self._uploads.found(check(_Of, recording_id=recording_id).recording_id)

@@ -19,8 +19,10 @@ from callstore.errors import (
     StoreError,
     StoreUnavailable,
 )
+from callstore.privacy.audit import Audit
 from callstore.recordings.uploads import Uploads
 from callstore.retention.horizons import Horizons, Past, Stamps, stamps
+from callstore.schema.papers import AUDIT
 from callstore.stores.holding import holding
 from callstore.stores.protocol import EXPIRING, PAPERS, Expired, Store
 from callstore.validation import EARLIEST, Time, check
@@ -65,6 +67,7 @@ class Retention:
         self,
         store: Store,
         uploads: Uploads,
+        audit: Audit,
         settle: Callable[[datetime, KeepOn], Awaitable[int]],
         *,
         clock: Callable[[], datetime],
@@ -72,6 +75,7 @@ class Retention:
     ) -> None:
         self._store = store
         self._uploads = uploads
+        self._audit = audit
         self._settle = settle
         self._clock = clock
         self._horizons = horizons
@@ -95,10 +99,10 @@ class Retention:
     async def plan(self, *, now: datetime | None = None) -> RetentionReport:
         """What a run at `now` would delete; nothing is. It knows what is stamped."""
         at = check(_Asked, now=now).now or self._clock()
-        found = await self._expired(at)
+        found, entries = await self._expired(at), await self._audit.expired(at)
         return RetentionReport(
             now=at,
-            rows=found.rows,
+            rows={**found.rows, **({AUDIT.name: entries} if entries else {})},
             files=found.files,
             held=found.held,
             unstamped=found.unstamped,
@@ -119,10 +123,10 @@ class Retention:
         """Stamps what is not yet, and deletes what has expired, as of `plan`'s time where one is
         given (Invalid if that has not come), and never what is stamped by other horizons than
         these: samples and captions whose time has come, then calls with all that is of them, then
-        files of recordings, whose rows stay as deleted ones with their call. In short transactions;
-        what is cut off goes on when it is run again. All zeros while another run is on its way.
-        `progress` is told how many more rows went. `by` is who does it, which nothing keeps
-        yet."""
+        files of recordings, whose rows stay as deleted ones with their call; and the oldest end of
+        the audit, up to the first entry that has more time. In short transactions; what is cut off
+        goes on when it is run again. All zeros while another run is on its way. `progress` is told
+        how many more rows went. `by` is who does it, for the audit."""
         asked = check(_Run, plan=plan, by=by)
         now = self._clock() if asked.plan is None else asked.plan.now
         if now > self._clock():
@@ -131,7 +135,10 @@ class Retention:
         gone = _Gone(progress)
         try:
             async with holding(self._store, LEASE, self._clock, refusal=busy):
+                await self._audit.record("retention.run", by=asked.by, data={"now": now})
                 files, failed = await self._run(now, gone)
+                if entries := await self._audit.trim(now, by=asked.by):
+                    gone.add({AUDIT.name: entries})
         except Conflict as error:
             if error is not busy:
                 raise

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from callstore.calls.model import Label
 from callstore.errors import Conflict, Held, Invalid, SchemaMismatch, StoreError, StoreUnavailable
+from callstore.privacy.audit import Audit
 from callstore.schema.adopting import Adoption, Choices
 from callstore.schema.adoption.adopt import Keeping
 from callstore.schema.migration import Migration
 from callstore.schema.model import SchemaStep
+from callstore.schema.papers import AUDIT
 from callstore.schema.probes import ProbeOf, probes
 from callstore.schema.report import Action, Planned, Probe, SchemaReport
 from callstore.schema.shape import Change, Kind, Shape, changes
@@ -54,6 +56,7 @@ class Schema:
             new_id=new_id, calls=settings.keep_calls, captions=settings.keep_captions
         )
         self._history = history
+        self._audit = Audit(store.audit, clock=clock, new_id=new_id, settings=settings)
 
     async def status(self) -> SchemaReport:
         applied = await self._structure.applied()
@@ -148,7 +151,8 @@ class Schema:
         makes one of rows that are there twice; `drop_orphans` deletes rows that belong to nothing.
 
         SchemaMismatch for what is past this code; Busy while another migrates; Conflict where rows
-        do not fit, and what was done before is kept.
+        do not fit, and what was done before is kept. It is in the audit when it is done: before
+        there may be none. Making a new database is no act.
         """
         status = await self.status()
         most = max(status.code, status.version)
@@ -166,7 +170,9 @@ class Schema:
             return status  # newer code made it, and this may use it: nothing of it is for this
         migration = self._migration(progress)
         if status.foreign:
-            return await self._adopt(asked, migration, progress)
+            adopted = await self._adopt(asked, migration, progress)
+            await self._note("schema.up", asked, status)
+            return adopted
         if not status.version:
             steps = [step.applied(self._clock()) for step in self._history.steps[: asked.to]]
             await self._structure.create(self._shape(asked.to), steps)
@@ -177,7 +183,16 @@ class Schema:
                 for step in self._history.steps[done : asked.to]:
                     await migration.up(step)
                 await migration.reach(self._shape(asked.to))
+            await self._note("schema.up", asked, status)
         return await self._told(migration)
+
+    async def _note(
+        self, action: Literal["schema.up", "schema.down"], asked: Asked, before: SchemaReport
+    ) -> None:
+        """Unless the schema that is asked for has no audit."""
+        if AUDIT.name in self._shape(asked.to):
+            data = {"from": before.version, "to": asked.to, "pending": before.pending}
+            await self._audit.record(action, by=asked.by, data=data)
 
     async def _adopt(self, asked: Asked, migration: Migration, progress: Progress) -> SchemaReport:
         current = self._history.current
@@ -199,7 +214,7 @@ class Schema:
     async def down(
         self, *, to: int, by: str | None = None, yes: bool = False, progress: Progress = untold
     ) -> SchemaReport:
-        """Takes steps back; to 0 drops everything that is callstore's.
+        """Takes steps back; to 0 drops everything that is callstore's, the audit too.
 
         Conflict where rows would be lost, unless `yes`; Held while any call is under a hold.
         """
@@ -217,6 +232,7 @@ class Schema:
                 left = (await self.status()).version  # another may have migrated until just now
                 steps = self._history.steps[asked.to : left][::-1]
                 await self._check_lossless(migration, steps, yes=asked.yes)
+                await self._note("schema.down", asked, status)
                 if asked.to == 0:
                     await self._structure.drop()
                 else:

@@ -3,12 +3,14 @@ same spoiled in one way. Pure."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, get_origin
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from callstore.calls.model import MOST
 from callstore.schema.declaration import Collection, Field
+from callstore.schema.papers import AUDIT, HOLD
 from callstore.schema.tables import CALL, COLLECTIONS
 from callstore.stores.structure import ProbeRow
 
@@ -88,8 +90,12 @@ def _row(collection: Collection, new_id: Ids, now: datetime) -> Any:
     fields = {field.attribute for field in collection.fields}
     if "user_id" in fields:
         values["user_id"] = new_id()
-    if "party" in fields:
-        values["party"] = f"u:{values['user_id']}"
+        if "party" in fields:
+            values["party"] = f"u:{values['user_id']}"
+    if collection is HOLD:
+        values["conversation_id"] = new_id()
+    if collection is AUDIT:
+        values["seq"] = MOST  # which no entry has
     return collection.row(**{f.attribute: values.get(f.attribute) for f in collection.fields})
 
 
@@ -105,7 +111,7 @@ def _value(field: Field, new_id: Ids, now: datetime) -> Any:
         case "bool":
             return False
         case "json":
-            return []
+            return {} if get_origin(field.type) is dict else []
     return type(field.low or 0)(field.low or 0)
 
 
@@ -122,6 +128,7 @@ def _broken(rule: str, row: Any) -> dict[str, Any]:
     """Changes that break a rule between fields, and nothing else."""
     return {
         "exactlyOneParty": {"anonymous_user_id": row.id},
+        "exactlyOneThing": {"call_session_id": row.id},
         "partyOfItsColumns": {"party": f"g:{row.id}"},
         "liveStatus": {"status": "active"},
         "liveUntilEnded": {"ended_at": None},

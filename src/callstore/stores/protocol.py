@@ -30,6 +30,7 @@ from callstore.quality.model import Analytics, Sample
 from callstore.recordings.model import Recording
 from callstore.retention.horizons import Past, Stamps
 from callstore.schema.model import Lease
+from callstore.stores.auditing import AuditStore
 from callstore.stores.keeping import Keeping
 from callstore.stores.leases import Change
 from callstore.stores.structure import Progress, Structure, untold
@@ -231,6 +232,11 @@ class Store(Protocol):
     @property
     def keeping(self) -> Keeping:
         """Of holds and erasures."""
+        ...
+
+    @property
+    def audit(self) -> AuditStore:
+        """The chain of privileged acts."""
         ...
 
     @property

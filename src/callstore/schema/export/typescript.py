@@ -134,6 +134,8 @@ def _type(type_: Any, native: bool) -> str:
             return " | ".join(_type(each, native) for each in types)
         case inspect.ListType(item_type=item) | inspect.VarTupleType(item_type=item):
             return f"{_bracketed(_type(item, native))}[]"
+        case inspect.TupleType(item_types=items):
+            return f"[{', '.join(_type(item, native) for item in items)}]"
         case inspect.DictType(value_type=value):
             return f"{{ [name: string]: {_type(value, native)} }}"
         case inspect.StructType(cls=cls):

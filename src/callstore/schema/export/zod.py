@@ -120,6 +120,8 @@ def _type(type_: Any) -> str:
             return f"{_type(one)}.nullish()"
         case inspect.ListType(item_type=item) | inspect.VarTupleType(item_type=item):
             return f"z.array({_type(item)})"
+        case inspect.TupleType(item_types=items):
+            return f"z.tuple([{', '.join(map(_type, items))}])"
         case inspect.DictType(value_type=value):
             return f"z.record(z.string(), {_type(value)})"
         case inspect.StructType(cls=cls):

@@ -29,6 +29,7 @@ from callstore.stores.mongo import (
     rows,
     sweeping,
 )
+from callstore.stores.mongo.auditing import MongoAudit
 from callstore.stores.mongo.codec import CODECS, Document, oid
 from callstore.stores.mongo.engine import LONG, Engine, Marker, Session
 from callstore.stores.mongo.keeping import MongoKeeping
@@ -62,6 +63,7 @@ class MongoStore:
         self.structure = MongoStructure(self._engine)
         self.keeping = MongoKeeping(self._engine)
         self.watching = MongoWatching(self._engine)
+        self.audit = MongoAudit(self._engine)
 
     @property
     def sharded(self) -> bool:
@@ -314,9 +316,8 @@ class MongoStore:
         return queries.of_call(oid(self._places[call_id]), oid(call_id))
 
     async def overdue(self, now: datetime, silent_before: datetime | None) -> list[str]:
-        return await self._engine.read(
-            partial(sweeping.overdue, self._engine.db, now, silent_before), long=True
-        )
+        work = partial(sweeping.overdue, self._engine.db, now, silent_before)
+        return await self._engine.read(work, long=True)
 
     async def due(
         self, now: datetime, silent_before: datetime | None, few_before: datetime

@@ -1,4 +1,4 @@
-"""What a sweep has to look at."""
+"""Calls that a sweep has to look at. Each costs what is live, or what is new."""
 
 from datetime import datetime
 from typing import Any
@@ -32,6 +32,14 @@ async def due(
     return sorted(map(str, found))
 
 
+async def unanalysed(db: Database, session: Session) -> list[str]:
+    groups = await db["CallQualitySample"].aggregate(
+        queries.NEW_SAMPLES, session=session, hint="CallQualitySample_new"
+    )
+    ids = [group["_id"]["call"] async for group in groups]
+    return sorted(map(str, await _calls(db, {"_id": {"$in": ids}, "live": False}, session)))
+
+
 async def _calls(db: Database, where: Filter, session: Session, **options: Any) -> set[Any]:
     calls = db["CallSession"].find(where, {"_id": 1}, session=session, **options)
     return {call["_id"] async for call in calls}
@@ -52,13 +60,3 @@ async def _silent(db: Database, before: datetime | None, session: Session) -> se
                 del late[pulse["_id"]]
             found |= set(late.values())
     return found
-
-
-async def unanalysed(db: Database, session: Session) -> list[str]:
-    samples, calls = db["CallQualitySample"], db["CallSession"]
-    groups = await samples.aggregate(
-        queries.NEW_SAMPLES, session=session, hint="CallQualitySample_new"
-    )
-    ids = [group["_id"]["call"] async for group in groups]
-    ended = calls.find({"_id": {"$in": ids}, "live": False}, {"_id": 1}, session=session)
-    return sorted([str(call["_id"]) async for call in ended])

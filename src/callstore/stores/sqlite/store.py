@@ -43,6 +43,7 @@ from callstore.stores.sqlite import (
     queries,
     rows,
 )
+from callstore.stores.sqlite.auditing import SqliteAudit
 from callstore.stores.sqlite.codec import CODECS, ms
 from callstore.stores.sqlite.engine import Work
 from callstore.stores.sqlite.keeping import SqliteKeeping
@@ -66,6 +67,7 @@ class SqliteStore:
         self._engine = engine.Engine(path, patience)
         self.structure = SqliteStructure(self._engine)
         self.keeping = SqliteKeeping(self._engine)
+        self.audit = SqliteAudit(self._engine)
 
     def conversation_of(self, call_id: str) -> str | None:  # noqa: ARG002
         return None  # nobody asks where nothing is sharded

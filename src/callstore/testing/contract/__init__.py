@@ -17,6 +17,8 @@ are errors, `asyncio_default_fixture_loop_scope = "function"`), hypothesis.
 import pytest
 
 _NOUNS = (
+    "acts",
+    "auditing",
     "captions",
     "searching",
     "starting",
@@ -42,7 +44,11 @@ _NOUNS = (
 )
 pytest.register_assert_rewrite(*(f"{__name__}.{noun}" for noun in _NOUNS))
 
-from callstore.testing.contract.captions import (  # noqa: E402 - rewritten from here on
+from callstore.testing.contract.acts import (  # noqa: E402 - rewritten from here on
+    TestPrivilegedActs,
+)
+from callstore.testing.contract.auditing import TestAudit, TestExpiryOfTheAudit  # noqa: E402
+from callstore.testing.contract.captions import (  # noqa: E402
     TestCaptions,
     TestWhoMaySpeak,
 )
@@ -120,6 +126,7 @@ __all__ = [
     "NEEDS_SHARING",
     "TestAnalysis",
     "TestAnswer",
+    "TestAudit",
     "TestByKey",
     "TestCancel",
     "TestCaptions",
@@ -132,6 +139,7 @@ __all__ = [
     "TestEnd",
     "TestErase",
     "TestEveryEntrance",
+    "TestExpiryOfTheAudit",
     "TestExport",
     "TestFailed",
     "TestFiles",
@@ -148,6 +156,7 @@ __all__ = [
     "TestOneLiveCall",
     "TestOneOfAGroupThatCannotBeWritten",
     "TestPages",
+    "TestPrivilegedActs",
     "TestRaces",
     "TestRecordings",
     "TestRejoin",
