@@ -6,6 +6,7 @@ from typing import Any
 
 from callstore import Call, Calls, Guest, Page, Recording
 from callstore.calls.model import party_from_ref, replace
+from callstore.privacy.model import Lately
 from callstore.stores.protocol import Finding
 from callstore.testing import FakeClock, chosen_id, conversation, user
 from callstore.testing.contract.quality import report_at
@@ -63,7 +64,23 @@ class World:
 
         for n in range(40):
             await self.calls.audit.record("hold.place", by="ann", party=user(n % 4 + 1))
+        self.someone = next(
+            row.party for row in page.items[30].participants or [] if row.party != self.party
+        )
+        self.other_room = await self.quiet_room()
+        await self.calls.holds.place(party=user(976), reason="a")
+        self.hold = await self.calls.holds.place(party=user(73), reason="a")
+        self.lately = Lately(
+            conversation_id=self.live[20].conversation_id,
+            call_session_id=self.live[20].id,
+            participant_id=chosen_id(79),
+        )
         self.recordings = [await self.record(call) for call in self.live[30:60] for _ in range(3)]
+
+    async def quiet_room(self) -> str:
+        """A conversation that nothing else here is about."""
+        rows, _ = await self.calls._store.rows("CallSession", None, 2000)
+        return next(r.conversation_id for r in rows if r.conversation_id != self.room)
 
     async def record(self, call: Call, *, put: bool = True) -> Recording:
         """A recording of the call, with its file."""
@@ -172,7 +189,7 @@ METHODS: dict[str, Work] = {
         "1 2 3 4", w.clock(), 50, w.calls.retention._stamps
     ),
     "retention: what has expired": lambda w: w.calls._store.count_expired(
-        w.ended.created_at, "1 2 3 4"
+        w.ended.created_at, "1 2 3 4", w.ended.created_at
     ),
     "retention: calls": lambda w: w.calls._store.expire_calls(
         w.clock() + timedelta(days=12), "1 2 3 4", 10
@@ -188,6 +205,22 @@ METHODS: dict[str, Work] = {
     "audit: what has expired": lambda w: w.calls.audit.expired(w.clock() + LATER),
     "audit: the oldest end": lambda w: w.calls.audit.trim(w.clock() + LATER),
     "audit: verified": lambda w: w.calls.audit.verify(),
+    "hold: placed": lambda w: w.calls.holds.place(party=user(72), reason="a"),
+    "hold: on a conversation": lambda w: w.calls.holds.place(
+        conversation_id=conversation(75), reason="a"
+    ),
+    "hold: released": lambda w: w.calls.holds.release(w.hold.id),
+    "hold: settled": lambda w: w.calls.holds.settle(w.clock() + LATER, always),
+    "holds": lambda w: w.calls.holds.list(released=True),
+    "join under a hold": lambda w: w.calls.join(w.live[76].id, user(976)),
+    "erase": lambda w: w.calls.privacy.erase(w.someone),
+    "erase, counted": lambda w: w.calls.privacy.erase(w.party, dry_run=True),
+    "what came late": lambda w: w.calls._store.keeping.erase_late(chosen_id(80), [w.lately]),
+    "delete_conversation": lambda w: w.calls.privacy.delete_conversation(w.other_room),
+    "receipts": lambda w: w.calls.privacy.receipts(),
+    "receipts of a party": lambda w: w.calls.privacy.receipts(w.someone),
+    "erasures pending": lambda w: w.calls._store.keeping.pending_erasures(),
+    "retention: papers": lambda w: w.calls._store.expire_rows("CallHold", w.clock(), 20),
     "lease": lambda w: w.calls._store.change_lease("x", lambda _: None),
     "copying: rows": lambda w: w.calls._store.rows("CallParticipant", None, 100),
     "copying: rows that are there": lambda w: w.calls._store.rows_like("CallSession", [w.ended]),
@@ -196,6 +229,10 @@ METHODS: dict[str, Work] = {
     "an orphan deleted": lambda w: w.calls._store.delete_orphan(w.orphan),
     "doctor": lambda w: w.calls.doctor(),
 }
+
+
+async def always() -> bool:
+    return True
 
 
 def bare(call: Call) -> Call:

@@ -118,6 +118,9 @@ MORE = {
     "unanalysed": (3, "the calls that go on, with samples"),
     "retention: calls": (3000, "those that other horizons have stamped: a run stamps them first"),
     "retention: stamping": (300, "the rows of the calls, which say something else"),
+    "erase": (60, "the events of its calls"),
+    "erase, counted": (300, "the same"),
+    "delete_conversation": (60, "calls that are there no more when it is explained"),
     "search in a call": (202, "the captions of the call"),
     "search in a conversation": (40, "those with the rarest of the words"),
     "search of a party": (80, "the same, and who was in their calls"),
@@ -138,6 +141,8 @@ SCANNED = {  # beside what is read whole, by a key; k are the thousand rows read
     "overdue": "the live calls",
     "due": "the live calls",
     "unanalysed": "the calls with samples that no analysis has seen",
+    "holds": "all that there are",
+    "receipts": "all that there are",
 }
 
 
@@ -285,7 +290,7 @@ def filters(command: Document) -> list[Document]:
     if "pipeline" in command:
         return [command["pipeline"][0]["$match"]]
     statements: list[Document] = command.get("updates") or command.get("deletes") or []
-    return [each["q"] for each in statements] or [command.get("filter") or command["query"]]
+    return [each["q"] for each in statements] or [command.get("filter", command.get("query"))]
 
 
 def named(where: Document) -> set[str]:

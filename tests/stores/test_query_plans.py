@@ -11,7 +11,13 @@ import pytest
 from callstore.calls.model import Guest, User
 from callstore.schema import tables
 from callstore.stores.protocol import HistoryQuery, LogQuery
-from callstore.stores.sqlite import audit_queries, ddl, expiry_queries, queries
+from callstore.stores.sqlite import (
+    audit_queries,
+    ddl,
+    erasing_queries,
+    expiry_queries,
+    queries,
+)
 from callstore.validation import EARLIEST
 
 ID = "a" * 24
@@ -95,7 +101,8 @@ PLANS: dict[str, tuple[str, list[str]]] = {
     "overdue": (queries.OVERDUE, DOING),
     "due": (queries.DUE, [*DOING, "c CallSession_ringDeadline", "c CallSession_fewSince"]),
     "unanalysed": (queries.UNANALYSED, ["n CallQualitySample_new", "c key"]),
-    "stamp samples": (queries.STAMP_SAMPLES, ["s key", "o key"]),
+    "mark samples": (queries.MARK_SAMPLES, ["s key", "o key"]),
+    "stamp anew": (queries.STAMP_ANEW, ["CallSession key"]),
     "delete analytics": (queries.DELETE_ANALYTICS, ["CallAnalytics key"]),
     "counted": (queries.COUNTED, ["c key", "p key", "e key", "v key", "v key", "v key"]),
     "unstamped": (expiry_queries.UNSTAMPED, ["c CallSession_horizons"] * 3),
@@ -132,6 +139,45 @@ PLANS: dict[str, tuple[str, list[str]]] = {
         expiry_queries.count_expired(tables.SAMPLE, alone=True),
         ["c CallSession_expiresAt", "r key", "r CallQualitySample_expiresAt", "c CallSession_call"],
     ),
+    "count what a hold keeps": (expiry_queries.COUNT_HELD, ["c CallSession_horizons"]),
+    "count expired holds": (
+        expiry_queries.count_own("CallHold"),
+        ["CallHold CallHold_expiresAt"],
+    ),
+    "count expired receipts": (
+        expiry_queries.count_own("CallErasure"),
+        ["CallErasure CallErasure_expiresAt"],
+    ),
+    "a hold": (erasing_queries.HOLD, ["h key"]),
+    "holds on": (
+        erasing_queries.HOLDS_ON,
+        [f"h CallHold_{name}" for name in ("callSessionId", "conversationId", "party")],
+    ),
+    "unsettled holds": (
+        erasing_queries.UNSETTLED_HOLDS,
+        ["h CallHold_unsettled", "h CallHold_until"],
+    ),
+    "holds": (erasing_queries.HOLDS, []),
+    "forget holds": (erasing_queries.FORGET_HOLDS, ["CallHold CallHold_released"]),
+    "an erasure": (erasing_queries.ERASURE, ["e key"]),
+    "pending erasures": (erasing_queries.PENDING, ["e CallErasure_pending"]),
+    "erasures": (erasing_queries.ERASURES, []),
+    "erasures of a party": (erasing_queries.ERASURES_OF, ["e CallErasure_party"]),
+    "calls of a party": (erasing_queries.CALLS_OF_PARTY, ["e CallLogEntry_party"]),
+    "calls in a conversation": (erasing_queries.CALLS_IN, ["c CallSession_history"]),
+    "forget whom events are about": (
+        erasing_queries.FORGET_IN_EVENTS["userId"],
+        ["CallEvent key"],
+    ),
+    "forget reasons": (erasing_queries.FORGET_REASONS, ["CallEvent key"]),
+    "delete what a participant said": (
+        erasing_queries.OF_PARTICIPANT["CallTranscription"],
+        ["CallTranscription key"],
+    ),
+    "delete a participant": (
+        erasing_queries.DELETE_ROW["CallParticipant"],
+        ["CallParticipant key"],
+    ),
     "forget step": (queries.FORGET_STEP, ["CallSchema key"]),
     "audit: where it ends": (audit_queries.CHAIN, ["a key"]),
     "audit: entries": (audit_queries.ENTRIES, ["a key"]),
@@ -167,6 +213,8 @@ EXCEPTIONS = {
         "UNION USING TEMP B-TREE": "what is due",
         "SCAN c USING INDEX CallSession_oneLive": "the live calls",
     },
+    "holds": {"SCAN h USING INDEX CallHold_placed": "all that there are"},
+    "erasures": {"SCAN e USING INDEX CallErasure_requested": "all that there are"},
     "unanalysed": {
         "SCAN CallQualitySample USING INDEX CallQualitySample_new": "one row, by its limit",
         "SCAN (subquery-1)": "that row",
@@ -233,7 +281,7 @@ def test_a_query_searches_its_indexes(db: sqlite3.Connection, name: str) -> None
 def test_every_query_is_explained() -> None:
     statement = re.compile(r"\s*(SELECT|UPDATE|DELETE|WITH)\b")
     explained = {query for query, _ in PLANS.values()}
-    modules = queries, expiry_queries, audit_queries
+    modules = queries, expiry_queries, audit_queries, erasing_queries
     for name, query in [each for module in modules for each in vars(module).items()]:
         if name.isupper() and name[0] != "_" and isinstance(query, str) and statement.match(query):
             assert query in explained or name in WHOLE, name

@@ -38,6 +38,12 @@ HOLD = collection(
             for name in _HOLDABLE
         ),
         Index(
+            name="CallHold_released",
+            fields=("party",),
+            where={"party": PRESENT, "releasedAt": PRESENT},
+            serves="erasure: released holds that name the party",
+        ),
+        Index(
             name="CallHold_unsettled",
             fields=("settled",),
             where={"settled": False},

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from bson import ObjectId
 from msgspec import Struct
 
 from callstore.calls.model import Party
@@ -18,7 +17,6 @@ from callstore.stores.mongo.codec import CODECS, Document, oid, utc
 from callstore.stores.mongo.ddl import ANY
 from callstore.stores.mongo.engine import Engine, Session
 from callstore.stores.mongo.queries import Filter
-from callstore.times import EPOCH
 
 R = TypeVar("R", bound=Struct)
 
@@ -37,10 +35,10 @@ class MongoKeeping:
         return await self._rows("CallHold", {}, sort=order, hint="CallHold_placed")
 
     async def unsettled_holds(self, now: datetime) -> list[Hold]:
-        over = {"until": {**ANY["time"], "$lte": now}, "releasedAt": None}
+        over = {"until": {**ANY["time"], "$lte": now}, "releasedAt": None, "settled": True}
         found = await self._rows("CallHold", {"settled": False}, hint="CallHold_unsettled")
         late = await self._rows("CallHold", over, hint="CallHold_until")
-        return [*{hold.id: hold for hold in (*found, *late)}.values()]
+        return [*found, *late]
 
     async def forget_holds(self, party: Party, at: datetime) -> int:
         where = {"party": party.ref, "releasedAt": ANY["time"]}
@@ -82,9 +80,11 @@ class MongoKeeping:
         return [(str(row["conversationId"]), str(row["callSessionId"])) for row in found]
 
     async def calls_in(self, conversation_id: str, after: Place | None, limit: int) -> list[Place]:
-        at, id = (after[0], oid(after[1])) if after else (EPOCH, ObjectId(bytes(12)))
-        past = [{"createdAt": {"$gt": at}}, {"createdAt": at, "_id": {"$gt": id}}]
-        where = {"conversationId": oid(conversation_id), "createdAt": {"$gte": at}, "$or": past}
+        where: Filter = {"conversationId": oid(conversation_id)}
+        if after is not None:
+            at, id = after
+            past = [{"createdAt": {"$gt": at}}, {"createdAt": at, "_id": {"$gt": oid(id)}}]
+            where |= {"createdAt": {"$gte": at}, "$or": past}
         order = [("createdAt", 1), ("_id", 1)]
         found = await self._fetch(
             "CallSession", where, sort=order, limit=limit, hint="CallSession_history"

@@ -13,14 +13,14 @@ UNION ALL {_ON}conversationId IN (SELECT value FROM json_each(:conversations))
 UNION ALL {_ON}party IN (SELECT value FROM json_each(:parties))"""
 UNSETTLED_HOLDS = f"""
 {_HOLD} WHERE h.settled = 0
-UNION {_HOLD} WHERE h.releasedAt IS NULL AND h.until <= :now"""
+UNION ALL {_HOLD} WHERE h.settled = 1 AND h.releasedAt IS NULL AND h.until <= :now"""
 FORGET_HOLDS = """
 UPDATE CallHold SET party = NULL, reason = NULL, anonymizedAt = :at
 WHERE party = :party AND releasedAt IS NOT NULL"""
 
 _ERASURE = f"SELECT {columns(papers.ERASURE, 'e')} FROM CallErasure e"
 ERASURE = f"{_ERASURE} WHERE e.id = ?"
-PENDING = f"{_ERASURE} WHERE e.status = 'pending' ORDER BY e.id"
+PENDING = f"{_ERASURE} WHERE e.status = 'pending'"
 _LATEST_FIRST = "ORDER BY e.requestedAt DESC, e.id DESC"
 ERASURES = f"{_ERASURE} {_LATEST_FIRST}"
 ERASURES_OF = f"{_ERASURE} WHERE e.partyHash = ? {_LATEST_FIRST}"
