@@ -65,7 +65,9 @@ class World:
         for n in range(40):
             await self.calls.audit.record("hold.place", by="ann", party=user(n % 4 + 1))
         self.someone = next(
-            row.party for row in page.items[30].participants or [] if row.party != self.party
+            row.party
+            for row in page.items[30].participants or []
+            if row.party not in (None, self.party)
         )
         self.other_room = await self.quiet_room()
         await self.calls.holds.place(party=user(976), reason="a")
@@ -80,7 +82,7 @@ class World:
     async def quiet_room(self) -> str:
         """A conversation that nothing else here is about."""
         rows, _ = await self.calls._store.rows("CallSession", None, 2000)
-        return next(r.conversation_id for r in rows if r.conversation_id != self.room)
+        return next(str(r.conversation_id) for r in rows if r.conversation_id != self.room)
 
     async def record(self, call: Call, *, put: bool = True) -> Recording:
         """A recording of the call, with its file."""

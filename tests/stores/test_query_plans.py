@@ -165,6 +165,7 @@ PLANS: dict[str, tuple[str, list[str]]] = {
     "erasures of a party": (erasing_queries.ERASURES_OF, ["e CallErasure_party"]),
     "calls of a party": (erasing_queries.CALLS_OF_PARTY, ["e CallLogEntry_party"]),
     "calls in a conversation": (erasing_queries.CALLS_IN, ["c CallSession_history"]),
+    "recordings of calls by id": (erasing_queries.RECORDINGS_OF, ["c key", "r key"]),
     "forget whom events are about": (
         erasing_queries.FORGET_IN_EVENTS["userId"],
         ["CallEvent key"],

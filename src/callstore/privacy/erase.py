@@ -13,7 +13,6 @@ from msgspec import Struct, field
 
 from callstore.calls.commands import Command, End
 from callstore.calls.model import Party, party_from_ref, replace
-from callstore.calls.pages import Place
 from callstore.errors import (
     Busy,
     CallstoreError,
@@ -32,12 +31,11 @@ from callstore.recordings.uploads import Uploads
 from callstore.settings import Settings
 from callstore.stores.group import Group
 from callstore.stores.holding import holding
-from callstore.stores.keeping import Key
+from callstore.stores.keeping import walked
 from callstore.stores.protocol import Store
 from callstore.times import LATEST
 
 _ROUNDS = 3  # of a party that comes back all the time
-_PAGE = 50  # calls at once: few enough that nobody waits for long
 _ERASED = "erased"  # why a recording fails that will get no file
 _KEEP, _OTHERS = "recordings=keep", "another party asked for it"
 _HELD = "under hold "
@@ -216,59 +214,38 @@ class Erasing:
             raise _FileStays(row.id, error) from error
 
     async def _work(self, erasure: Erasure) -> AsyncIterator[list[_Work]]:
-        if erasure.conversation_id is not None:
-            place: Place | None = None
-            while places := await self._keeping.calls_in(erasure.conversation_id, place, _PAGE):
-                yield await self._of_conversation(erasure, [id for _, id in places])
-                place = places[-1]
-        elif erasure.party is not None:
-            party, last = party_from_ref(erasure.party), ""
-            while keys := await self._keeping.calls_of_party(party, last, _PAGE):
-                yield await self._of_party(erasure, party, keys)
-                last = keys[-1][1]
+        """Nothing where it is told already what went, and only files are to be scrubbed."""
+        if erasure.conversation_id is None and erasure.party is None:
+            return
+        party = party_from_ref(erasure.party) if erasure.party else None
+        async for ids in walked(
+            self._keeping, conversation_id=erasure.conversation_id, party=party
+        ):
+            rows: dict[str, list[Recording]] = {id: [] for id in ids}
+            for row in await self._keeping.recordings_of_calls(ids):
+                rows[row.call_session_id].append(row)
+            if party is None:
+                yield [_of_conversation(erasure, id, rows[id]) for id in ids]
+            else:
+                yield [await self._of_party(erasure, party, id, rows[id]) for id in ids]
 
-    async def _of_conversation(self, erasure: Erasure, ids: list[str]) -> list[_Work]:
-        keys = [(str(erasure.conversation_id), id) for id in ids]
-        rows = await self._recordings(keys)
-        return [
-            _Work(
+    async def _of_party(
+        self, erasure: Erasure, party: Party, id: str, rows: list[Recording]
+    ) -> _Work:
+        going = [row for row in rows if await self._goes(row, erasure, party)]
+        return _Work(
+            call_id=id,
+            recordings=[row for row in going if row.keeps_call],
+            kept=[row for row in rows if row not in going and row.keeps_call],
+            command=EraseParty(
                 call_id=id,
-                recordings=[row for row in rows[id] if row.keeps_call],
-                kept=[],
-                command=DeleteCall(
-                    call_id=id, erasure_id=str(erasure.id), since=erasure.requested_at
-                ),
-            )
-            for id in ids
-        ]
-
-    async def _of_party(self, erasure: Erasure, party: Party, keys: list[Key]) -> list[_Work]:
-        rows = await self._recordings(keys)
-        work = []
-        for _, id in keys:
-            going = [row for row in rows[id] if await self._goes(row, erasure, party)]
-            work.append(
-                _Work(
-                    call_id=id,
-                    recordings=[row for row in going if row.keeps_call],
-                    kept=[row for row in rows[id] if row not in going and row.keeps_call],
-                    command=EraseParty(
-                        call_id=id,
-                        party=party,
-                        mode=erasure.mode,
-                        erasure_id=erasure.id,
-                        since=erasure.requested_at,
-                        recordings=[row.id for row in going],
-                    ),
-                )
-            )
-        return work
-
-    async def _recordings(self, keys: Sequence[Key]) -> dict[str, list[Recording]]:
-        rows: dict[str, list[Recording]] = {id: [] for _, id in keys}
-        for row in await self._keeping.recordings_of_calls(keys):
-            rows[row.call_session_id].append(row)
-        return rows
+                party=party,
+                mode=erasure.mode,
+                erasure_id=erasure.id,
+                since=erasure.requested_at,
+                recordings=[row.id for row in going],
+            ),
+        )
 
     async def _goes(self, row: Recording, erasure: Erasure, party: Party) -> bool:
         if erasure.recordings == "participated":
@@ -276,6 +253,15 @@ class Erasing:
             there = call is not None and any(p.party == party for p in call.participants or ())
             return there or row.requester == party
         return erasure.recordings == "requested" and row.requester == party
+
+
+def _of_conversation(erasure: Erasure, id: str, rows: list[Recording]) -> _Work:
+    return _Work(
+        call_id=id,
+        recordings=[row for row in rows if row.keeps_call],
+        kept=[],
+        command=DeleteCall(call_id=id, erasure_id=erasure.id, since=erasure.requested_at),
+    )
 
 
 def _all_of(some: _Work) -> Iterable[Command]:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from callstore.calls.model import Label, Party, replace
-from callstore.calls.pages import Place
 from callstore.errors import Invalid, NotFound
 from callstore.ids import Id
 from callstore.privacy.audit import Audit
@@ -16,13 +15,13 @@ from callstore.privacy.commands import PlaceHold, ReleaseHold
 from callstore.privacy.model import Hold
 from callstore.settings import Settings
 from callstore.stores.group import Group
+from callstore.stores.keeping import walked
 from callstore.stores.protocol import Store
 from callstore.times import LATEST
 from callstore.validation import Time, check
 
 SETTLED_AFTER = timedelta(seconds=90)
 """What began before a hold was placed or released has ended by then: all later commands know."""
-_PAGE = 100  # calls that are told together
 KeepOn = Callable[[], Awaitable[bool]]
 
 
@@ -196,16 +195,11 @@ class Holds:
     async def _under(self, hold: Hold) -> AsyncIterator[builtins.list[str]]:
         if hold.call_session_id is not None:
             yield [hold.call_session_id]
-        elif hold.conversation_id is not None:
-            place: Place | None = None
-            while places := await self._keeping.calls_in(hold.conversation_id, place, _PAGE):
-                yield [id for _, id in places]
-                place = places[-1]
-        elif (party := hold.held_party) is not None:
-            last = ""
-            while keys := await self._keeping.calls_of_party(party, last, _PAGE):
-                yield [id for _, id in keys]
-                last = keys[-1][1]
+        elif hold.conversation_id is not None or hold.held_party is not None:
+            async for ids in walked(
+                self._keeping, conversation_id=hold.conversation_id, party=hold.held_party
+            ):
+                yield ids
 
 
 def _need_one(asked: _Place) -> None:

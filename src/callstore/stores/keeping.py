@@ -1,6 +1,6 @@
 """What a store is asked for of holds and erasures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -9,11 +9,33 @@ from callstore.calls.pages import Place
 from callstore.privacy.model import Counts, Erasure, Hold, Lately
 from callstore.recordings.model import Recording
 
-Key = tuple[str, str]
-"""(conversation, id) of a call."""
 HoldChange = Callable[[Hold | None], Hold | None]
 ErasureChange = Callable[[Erasure | None], Erasure | None]
 """From the row that is there to the one to write; None: nothing is written."""
+
+
+PAGE = 50
+"""Calls at once: few enough that nobody waits for long."""
+
+
+async def walked(
+    keeping: "Keeping", *, conversation_id: str | None, party: Party | None
+) -> AsyncIterator[list[str]]:
+    """The ids of all calls of a conversation, or that a party has a log entry of, PAGE by PAGE.
+    They may be deleted on the way."""
+    place: Place | None = None
+    last, full = "", True
+    while full:
+        if conversation_id is not None:
+            places = await keeping.calls_in(conversation_id, place, PAGE)
+            ids, place = [id for _, id in places], places[-1] if places else None
+        else:
+            assert party is not None
+            ids = await keeping.calls_of_party(party, last, PAGE)
+            last = ids[-1] if ids else ""
+        full = len(ids) == PAGE
+        if ids:
+            yield ids
 
 
 class Keeping(Protocol):
@@ -52,7 +74,7 @@ class Keeping(Protocol):
         """Of a party, else all; the latest first."""
         ...
 
-    async def calls_of_party(self, party: Party, after: str, limit: int) -> list[Key]:
+    async def calls_of_party(self, party: Party, after: str, limit: int) -> list[str]:
         """The next calls by id, above `after`, that the party has a log entry of."""
         ...
 
@@ -61,7 +83,7 @@ class Keeping(Protocol):
         its id."""
         ...
 
-    async def recordings_of_calls(self, calls: Sequence[Key]) -> list[Recording]:
+    async def recordings_of_calls(self, call_ids: Sequence[str]) -> list[Recording]:
         """All of these."""
         ...
 

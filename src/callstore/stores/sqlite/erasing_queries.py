@@ -26,12 +26,17 @@ ERASURES = f"{_ERASURE} {_LATEST_FIRST}"
 ERASURES_OF = f"{_ERASURE} WHERE e.partyHash = ? {_LATEST_FIRST}"
 
 CALLS_OF_PARTY = """
-SELECT e.conversationId, e.callSessionId FROM CallLogEntry e
+SELECT e.callSessionId FROM CallLogEntry e
 WHERE e.party = ? AND e.callSessionId > ? ORDER BY e.callSessionId LIMIT ?"""
 CALLS_IN = """
 SELECT c.createdAt, c.id FROM CallSession c
 WHERE c.conversationId = ? AND (c.createdAt, c.id) > (?, ?)
 ORDER BY c.createdAt, c.id LIMIT ?"""
+
+RECORDINGS_OF = f"""
+SELECT {columns(tables.RECORDING, "r")} FROM json_each(?) k
+CROSS JOIN CallSession c ON c.id = k.value
+CROSS JOIN CallRecording r ON r.conversationId = c.conversationId AND r.callSessionId = c.id"""
 
 # Of one call: what is bound as :conversation, :call
 _OF_CALL = "WHERE conversationId = :conversation AND callSessionId = :call"

@@ -15,7 +15,7 @@ from callstore.privacy.model import Counts, Erasure, Hold, Lately
 from callstore.recordings.model import Recording
 from callstore.schema import papers
 from callstore.schema.declaration import Collection
-from callstore.stores.keeping import ErasureChange, HoldChange, Key
+from callstore.stores.keeping import ErasureChange, HoldChange
 from callstore.stores.sqlite import erasing, queries
 from callstore.stores.sqlite import erasing_queries as own
 from callstore.stores.sqlite.codec import CODECS, moment, ms
@@ -59,9 +59,10 @@ class SqliteKeeping:
             return await self._rows("CallErasure", own.ERASURES)
         return await self._rows("CallErasure", own.ERASURES_OF, (party_hash,))
 
-    async def calls_of_party(self, party: Party, after: str, limit: int) -> list[Key]:
+    async def calls_of_party(self, party: Party, after: str, limit: int) -> list[str]:
         bound = (party.ref, after, limit)
-        return await self._engine.read(lambda db: db.execute(own.CALLS_OF_PARTY, bound).fetchall())
+        query = own.CALLS_OF_PARTY
+        return await self._engine.read(lambda db: [id for (id,) in db.execute(query, bound)])
 
     async def calls_in(self, conversation_id: str, after: Place | None, limit: int) -> list[Place]:
         at, id = (ms(after[0]), after[1]) if after else (0, "")
@@ -69,9 +70,8 @@ class SqliteKeeping:
         found = await self._engine.read(lambda db: db.execute(own.CALLS_IN, bound).fetchall())
         return [(moment(at), id) for at, id in found]
 
-    async def recordings_of_calls(self, calls: Sequence[Key]) -> list[Recording]:
-        bound = (json.dumps(calls),)
-        return await self._rows("CallRecording", queries.RECORDINGS_OF_CALLS, bound)
+    async def recordings_of_calls(self, call_ids: Sequence[str]) -> list[Recording]:
+        return await self._rows("CallRecording", own.RECORDINGS_OF, (json.dumps(call_ids),))
 
     async def erase_late(self, erasure_id: str, rows: Sequence[Lately]) -> Counts:
         def work(db: sqlite3.Connection) -> Counts:
