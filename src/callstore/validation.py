@@ -276,7 +276,7 @@ def _label(value: object) -> str:
         raise ValueError("must be a string of 1 to 255 characters")
     if any(ord(c) < 0x20 or 0x7F <= ord(c) <= 0x9F for c in value):
         raise ValueError("must have no control characters")
-    return encodable(str(value))  # nothing that is derived from it: msgspec would not encode it
+    return encodable(str.__str__(value))  # what is derived from it msgspec would not encode
 
 
 def _text(value: object) -> str:

@@ -162,6 +162,23 @@ class TestDown:
         async with open_calls(new_url) as calls:
             await check_sound(calls)
 
+    async def test_each_way_is_in_the_audit_while_there_is_one(self, new_url: str) -> None:
+        await filled(new_url)
+        async with open_calls(new_url, check_schema=False) as calls:
+            await schema_of(calls).up(by="ann")
+            await schema_of(calls).up(by="eve")  # nothing is left to do
+            await schema_of(calls).down(to=NEWEST, yes=True, by="bob")
+            down, up = (await calls.audit.list(limit=2)).items
+            assert (up.action, up.by, down.action, down.by) == (
+                "schema.up", "ann", "schema.down", "bob"
+            )  # fmt: skip
+            assert (up.data or {})["from"] == (down.data or {})["to"] == NEWEST
+            assert (await calls.audit.verify()).ok
+            await calls.schema.down(to=1, yes=True, by="bob")  # which knew of no audit
+            await calls.schema.up(by="cat")
+            (entry,) = (await calls.audit.list()).items
+            assert (entry.seq, entry.action, entry.by) == (1, "schema.up", "cat")
+
     async def test_rows_that_would_be_lost_are_named(self, new_url: str) -> None:
         await filled(new_url)
         before = database.rows(new_url)
