@@ -47,6 +47,7 @@ from callstore.stores.sqlite.auditing import SqliteAudit
 from callstore.stores.sqlite.codec import CODECS, ms
 from callstore.stores.sqlite.engine import Work
 from callstore.stores.sqlite.keeping import SqliteKeeping
+from callstore.stores.sqlite.parties import SqliteParties
 from callstore.stores.sqlite.structure import SqliteStructure
 from callstore.stores.structure import Progress, untold
 
@@ -68,6 +69,7 @@ class SqliteStore:
         self.structure = SqliteStructure(self._engine)
         self.keeping = SqliteKeeping(self._engine)
         self.audit = SqliteAudit(self._engine)
+        self.parties = SqliteParties(self._engine)
 
     def conversation_of(self, call_id: str) -> str | None:  # noqa: ARG002
         return None  # nobody asks where nothing is sharded
