@@ -231,6 +231,7 @@ def unusable(message: str) -> NoReturn:
             "callstore.cli.audit:audit",
             "List privileged acts, verify that none was changed or removed.",
         ),
+        "privacy": ("callstore.cli.privacy:privacy", "Give out what is kept of a person."),
         "schema": (
             "callstore.cli.schema:schema",
             "Take a database's schema up and down, try its rules.",
