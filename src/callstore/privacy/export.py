@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -26,12 +27,23 @@ ExportFormat = Literal["json", "xml", "zip"]
 _CHUNK = 64 * 1024  # bytes given at a time, or more
 
 
+class Told:
+    """What an export tells of itself at its end. Apart from the stream: who drops that before its
+    end frees all that it holds at once."""
+
+    manifest: Manifest | ZipManifest | None = None
+
+
 class Exporting(Reading):
     """An export's bytes, once. `manifest` says what was in it, when all have been read."""
 
-    def __init__(self, begin: Callable[["Exporting"], Awaitable[Bytes]]) -> None:
-        super().__init__(lambda: begin(self))
-        self.manifest: Manifest | ZipManifest | None = None
+    def __init__(self, begin: Callable[[Told], Awaitable[Bytes]]) -> None:
+        self._told = Told()
+        super().__init__(partial(begin, self._told))
+
+    @property
+    def manifest(self) -> Manifest | ZipManifest | None:
+        return self._told.manifest
 
 
 class Export:
@@ -53,18 +65,18 @@ class Export:
         self._describe = describe
         self._audit = audit
 
-    async def open(self, party: Party, format: ExportFormat, stream: Exporting) -> Bytes:
-        """The bytes for `stream`, which gets the manifest. The first calls are read at once."""
+    async def open(self, party: Party, format: ExportFormat, told: Told) -> Bytes:
+        """The bytes; `told` gets the manifest. The first calls are read at once."""
         history = History(self._store.parties, party, self._describe)
         await history.begin()
         writer = XmlWriter() if format == "xml" else JsonWriter()
         document = DocumentBytes(history, writer, self._clock(), self._audit)
         if format == "zip":
             document.files = []
-            return _in_chunks(self._zip(document, stream))
-        return _in_chunks(_told(document, stream))
+            return _in_chunks(self._zip(document, told))
+        return _in_chunks(_alone(document, told))
 
-    async def _zip(self, document: DocumentBytes, stream: Exporting) -> Bytes:
+    async def _zip(self, document: DocumentBytes, told: Told) -> Bytes:
         archive = Zip(document.at)
         async with aclosing(archive.add("calls.json", document.bytes())) as some:
             async for each in some:
@@ -85,7 +97,7 @@ class Export:
             async for each in some:
                 yield each
         yield archive.end()
-        stream.manifest = manifest
+        told.manifest = manifest
 
     async def _recording(self, archive: Zip, file: RecordingFile) -> Bytes:
         name = f"recordings/{file.id}.{file.format}"
@@ -105,11 +117,11 @@ class Export:
             archive.files[-1] = replace(added, problem="changed")
 
 
-async def _told(document: DocumentBytes, stream: Exporting) -> Bytes:
+async def _alone(document: DocumentBytes, told: Told) -> Bytes:
     async with aclosing(document.bytes()) as some:
         async for each in some:
             yield each
-    stream.manifest = document.manifest
+    told.manifest = document.manifest
 
 
 async def _encoded(manifest: ZipManifest) -> Bytes:

@@ -12,26 +12,31 @@ from callstore.privacy.exported import ExportedFile
 from callstore.reading import Bytes
 
 
+class _Sink(bytearray):
+    """What a zip is written to; it has neither tell nor seek."""
+
+    def write(self, some: Any) -> int:
+        self += some
+        return len(some)
+
+    def flush(self) -> None:
+        pass
+
+
+class _Archive(ZipFile):
+    def __del__(self) -> None:
+        """One that is given up has no end to be written, and may have a file half written."""
+
+
 class Zip:
     """A zip whose bytes `drain` gives as far as there are any. Its list of files, at its end, is
     what grows with them."""
 
     def __init__(self, at: datetime) -> None:
         self._at = at.timetuple()[:6]
-        self._written = bytearray()
-        self._archive = ZipFile(cast("IO[bytes]", self), "w")
+        self._written = _Sink()
+        self._archive = _Archive(cast("IO[bytes]", self._written), "w")
         self.files: list[ExportedFile] = []
-
-    # -- what ZipFile writes to; it has neither tell nor seek
-
-    def write(self, some: Any) -> int:
-        self._written += some
-        return len(some)
-
-    def flush(self) -> None:
-        pass
-
-    # -- what is asked of it
 
     def drain(self) -> bytes:
         some = bytes(self._written)
