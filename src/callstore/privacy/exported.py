@@ -7,7 +7,6 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, TypeVar
 
-import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from callstore.calls.model import (
@@ -248,7 +247,7 @@ S = TypeVar("S", bound=Struct)
 
 def _copied(kind: type[S], row: Struct, **more: Any) -> S:
     """`kind` with its fields as `row` has them, and more."""
-    names = [field.name for field in msgspec.structs.fields(kind) if field.name not in more]
+    names = (name for name in kind.__struct_fields__ if name not in more)
     return kind(**{name: getattr(row, name) for name in names}, **more)
 
 
