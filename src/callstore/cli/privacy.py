@@ -57,7 +57,7 @@ def export(app: App, party: Party, format: Any, output: str | None, by: str | No
     if app.json:
         app.print_json({"path": os.fspath(target.path), "manifest": manifest})
     else:
-        from callstore.cli.privacy_views import show_manifest
+        from callstore.cli.export_views import show_manifest
 
         show_manifest(os.fspath(target.path), manifest)
 
