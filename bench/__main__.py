@@ -21,6 +21,7 @@ BENCHMARKS = {
     "recordings": "files of recordings put and read, on a folder and on S3",
     "retention": "ended calls stamped and deleted, with commands beside it, on both stores",
     "erasure": "a party with 10,000 calls erased, conversations deleted, on both stores",
+    "export": "all that is kept of a party, as JSON, XML and zip, on both stores",
     "crowd": "a thousand joins on one call at once, on both stores",
     "mongo": "MongoDB: callstore beside the document's queries on the driver and three ODMs",
     "adopt": "MongoDB: a database that Prisma wrote is taken over",

@@ -20,6 +20,7 @@ from callstore.ids import id_maker
 from callstore.privacy import decide as privacy
 from callstore.privacy.audit import Audit
 from callstore.privacy.erase import Erasing
+from callstore.privacy.export import Export
 from callstore.privacy.facade import Privacy
 from callstore.privacy.holds import Holds
 from callstore.quality.facade import Quality
@@ -110,6 +111,7 @@ def _calls(
     audit = Audit(store.audit, new_id=new_id, **of)
     holds = Holds(store, group, audit, new_id=new_id, **of)
     erasing = Erasing(store, group, uploads, **of)
+    export = Export(store, uploads, clock=of["clock"], describe=describe, audit=audit.about)
     retention = Retention(
         store, uploads, audit, holds.settle, clock=of["clock"], horizons=settings.horizons
     )
@@ -129,7 +131,7 @@ def _calls(
         quality=quality,
         recordings=Recordings(store, group, uploads, audit, **of),
         retention=retention,
-        privacy=Privacy(store, erasing, audit, new_id=new_id, **of),
+        privacy=Privacy(store, erasing, export, audit, new_id=new_id, **of),
         holds=holds,
         schema=Schema(store, new_id=new_id, **of),
         sweep=Sweep(store, group, chores, **timed),

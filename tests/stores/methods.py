@@ -7,6 +7,7 @@ from typing import Any
 from callstore import Call, Calls, Guest, Page, Recording
 from callstore.calls.model import party_from_ref, replace
 from callstore.privacy.model import Lately
+from callstore.stores.parties import Part
 from callstore.stores.protocol import Finding
 from callstore.testing import FakeClock, chosen_id, conversation, user
 from callstore.testing.contract.quality import report_at
@@ -58,6 +59,17 @@ class World:
                 for n in range(200)
             ]
             await self.calls.captions.add_many(call.id, speaker, said)
+        self.seats = [
+            Part(
+                conversation_id=call.conversation_id,
+                call_session_id=call.id,
+                participant_id=row.id,
+            )
+            for call in self.live
+            for row in call.participants or ()
+        ]
+        entries, _ = await self.calls._store.parties.entries(self.party, None, 100)
+        self.parts = [entry.call_session_id for entry in entries]
         page_of_captions = await self.calls.captions.list(self.live[20].id, limit=50)
         self.caption = page_of_captions.items[7]
         self.spoken = page_of_captions.next
@@ -108,6 +120,20 @@ class World:
             cursor = (await self.calls.history(self.room, limit=50, cursor=cursor)).next
         assert cursor is not None
         return cursor
+
+    async def around(self) -> Any:
+        parties = self.calls._store.parties
+        return await parties.around(self.party, (await parties.entries(self.party, None, 100))[0])
+
+    async def by_pages(self, collection: str, number: int) -> None:
+        """The first row of a live call's, and the rest."""
+        parties, part = self.calls._store.parties, self.seats[number]
+        (first,) = await parties.rows_after(collection, part, None, 1)
+        await parties.rows_after(collection, part, first, 100)
+
+    async def export(self) -> None:
+        async for _ in self.calls.privacy.export(self.party):
+            pass
 
 
 Work = Callable[[World], Awaitable[Any]]
@@ -187,6 +213,18 @@ METHODS: dict[str, Work] = {
     "overdue": lambda w: w.calls._store.overdue(w.clock(), w.clock()),
     "due": lambda w: w.calls._store.due(w.clock(), w.clock(), w.clock()),
     "unanalysed": lambda w: w.calls._store.unanalysed(),
+    "party: entries": lambda w: w.calls._store.parties.entries(w.party, w.parts[40], 100),
+    "party: what is around them": lambda w: w.around(),
+    "party: recordings": lambda w: w.calls._store.parties.rows("CallRecording", w.seats, 501),
+    "party: events": lambda w: w.calls._store.parties.rows("CallEvent", w.seats, 501),
+    "party: captions": lambda w: w.calls._store.parties.rows("CallTranscription", w.seats, 501),
+    "party: samples": lambda w: w.calls._store.parties.rows("CallQualitySample", w.seats, 501),
+    "party: analyses": lambda w: w.calls._store.parties.rows("CallAnalytics", w.seats, 501),
+    "party: recordings of a call": lambda w: w.by_pages("CallRecording", 33),
+    "party: events of a call": lambda w: w.by_pages("CallEvent", 33),
+    "party: captions of a call": lambda w: w.by_pages("CallTranscription", 20),
+    "party: samples of a call": lambda w: w.by_pages("CallQualitySample", 2),
+    "party: its export": lambda w: w.export(),
     "retention: stamping": lambda w: w.calls._store.stamp(
         "1 2 3 4", w.clock(), 50, w.calls.retention._stamps
     ),

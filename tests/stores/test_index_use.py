@@ -129,6 +129,7 @@ MORE = {
 SORTS = {
     "current": "the calls that a party is live in: a few",
     "doctor": "a merge of what indexes give in order: nothing waits",
+    "party: samples of a call": "the same",
     "search, deep": "the same",
     "search of a party": "the same, of its conversations",
     "search for a beginning": "words that begin alike lie apart",

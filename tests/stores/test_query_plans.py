@@ -10,12 +10,14 @@ import pytest
 
 from callstore.calls.model import Guest, User
 from callstore.schema import tables
+from callstore.stores.parties import ORDERS
 from callstore.stores.protocol import HistoryQuery, LogQuery
 from callstore.stores.sqlite import (
     audit_queries,
     ddl,
     erasing_queries,
     expiry_queries,
+    parties,
     queries,
 )
 from callstore.validation import EARLIEST
@@ -179,6 +181,9 @@ PLANS: dict[str, tuple[str, list[str]]] = {
         erasing_queries.DELETE_ROW["CallParticipant"],
         ["CallParticipant key"],
     ),
+    "entries of a party": (parties.ENTRIES, ["e CallLogEntry_party"]),
+    "own rows of a user": (parties.OWN_ROWS["user"], ["p CallParticipant_user"]),
+    "own rows of a guest": (parties.OWN_ROWS["guest"], ["p CallParticipant_guest"]),
     "forget step": (queries.FORGET_STEP, ["CallSchema key"]),
     "audit: where it ends": (audit_queries.CHAIN, ["a key"]),
     "audit: entries": (audit_queries.ENTRIES, ["a key"]),
@@ -191,6 +196,14 @@ for _collection in tables.COLLECTIONS:
         queries.update(_collection, (_collection.fields[-1].name,)),
         [f"{_collection.name} key"],
     )
+for _name in ORDERS:
+    _collection = tables.BY_NAME[_name]
+    _spoken = "r CallTranscription_spoken" if _name == "CallTranscription" else "r key"
+    PLANS |= {
+        f"{_name} of parts": (parties.rows_of(_collection), ["r key"]),
+        f"{_name} of a part": (parties.rows_after(_collection, first=True), [_spoken]),
+        f"{_name} of a part, past one": (parties.rows_after(_collection, first=False), [_spoken]),
+    }
 for _name, _narrowed in NARROWED.items():
     PLANS |= {
         f"history{_name}": (history(**_narrowed), ["c CallSession_history"]),
@@ -282,7 +295,7 @@ def test_a_query_searches_its_indexes(db: sqlite3.Connection, name: str) -> None
 def test_every_query_is_explained() -> None:
     statement = re.compile(r"\s*(SELECT|UPDATE|DELETE|WITH)\b")
     explained = {query for query, _ in PLANS.values()}
-    modules = queries, expiry_queries, audit_queries, erasing_queries
+    modules = queries, expiry_queries, audit_queries, erasing_queries, parties
     for name, query in [each for module in modules for each in vars(module).items()]:
         if name.isupper() and name[0] != "_" and isinstance(query, str) and statement.match(query):
             assert query in explained or name in WHOLE, name

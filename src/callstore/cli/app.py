@@ -226,10 +226,15 @@ def unusable(message: str) -> NoReturn:
             "callstore.cli.retention:retention",
             "What has expired: show it, delete it.",
         ),
+        "hold": ("callstore.cli.hold:hold", "Place legal holds, release and list them."),
         "watch": ("callstore.cli.watch:watch", "Follow what the host deletes in its MongoDB."),
         "audit": (
             "callstore.cli.audit:audit",
             "List privileged acts, verify that none was changed or removed.",
+        ),
+        "privacy": (
+            "callstore.cli.privacy:privacy",
+            "Erase what is kept of a person or a conversation; give it out.",
         ),
         "schema": (
             "callstore.cli.schema:schema",

@@ -5,7 +5,7 @@ from datetime import datetime
 import click
 
 from callstore import Calls, Hold, Party
-from callstore.cli.app import App, Group
+from callstore.cli.app import App, Group, by_option
 from callstore.cli.arguments import PARTY, TIME
 
 ON = (
@@ -18,7 +18,6 @@ ON = (
         help="On all calls that the party was in, or was called to.",
     ),
 )
-BY = click.option("--by", metavar="NAME", help="Who does it, for the audit.")
 
 
 @click.group(cls=Group)
@@ -35,7 +34,7 @@ def hold() -> None:
 @ON[2]
 @click.option("--reason", required=True, metavar="TEXT", help="Why: a case, a request.")
 @click.option("--until", type=TIME, metavar="TIME", help="Then it is released by itself.")
-@BY
+@by_option()
 @click.pass_obj
 def place(
     app: App,
@@ -63,7 +62,7 @@ def place(
 
 @hold.command()
 @click.argument("id")
-@BY
+@by_option()
 @click.pass_obj
 def release(app: App, id: str, by: str | None) -> None:
     """Release a hold: what is under no other falls back under the rules."""

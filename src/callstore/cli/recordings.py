@@ -3,16 +3,14 @@
 import hashlib
 import os
 import sys
-import tempfile
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from typing import BinaryIO
 
 import click
 
 from callstore import Calls, Recording
 from callstore.cli.app import App, Failed, Group, by_option, unusable
+from callstore.cli.target import Target
 
 
 @click.group(cls=Group)
@@ -54,7 +52,7 @@ def get(app: App, id: str, output: str | None, by: str | None) -> None:
             unusable("--json and the file cannot both be on stdout.")
         app.run(lambda calls: _download(calls, id, by, lambda _: sys.stdout.buffer, _unseen))
         return
-    target = _Target(output)
+    target = Target(output)
     try:
         with progress("getting it", None, quiet=app.json) as advance:
             row = app.run(lambda calls: _download(calls, id, by, target.open, advance))
@@ -71,41 +69,6 @@ def get(app: App, id: str, output: str | None, by: str | None) -> None:
         click.echo(f"{target.path}: {bytes_of(row.file_size)}, {held}")
 
 
-class _Target:
-    """The file that is made; under another name until it is whole."""
-
-    def __init__(self, output: str | None) -> None:
-        self._output = output
-        self.path = self._partial = Path()
-
-    def open(self, row: Recording) -> BinaryIO:
-        name = f"{row.id}.{row.format}"
-        self.path = Path(name if self._output is None else self._output)
-        if self.path.is_dir():
-            self.path /= name
-        if self.path.exists():
-            raise Failed("file_exists", f"{self.path} is there already; --output names another")
-        made, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
-        self._partial = Path(name)
-        return os.fdopen(made, "wb")
-
-    def finish(self) -> None:
-        if self.path.exists():
-            raise Failed("file_exists", f"{self.path} has come meanwhile; --output names another")
-        self._partial.chmod(0o666 & ~_umask())
-        self._partial.rename(self.path)
-
-    def give_up(self) -> None:
-        with suppress(OSError):
-            self._partial.unlink()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def _unseen(_: int) -> None:
     pass
 
@@ -114,12 +77,12 @@ async def _download(
     calls: Calls,
     id: str,
     by: str | None,
-    opener: Callable[[Recording], BinaryIO],
+    opener: Callable[[str], BinaryIO],
     advance: Callable[[int], object],
 ) -> Recording:
     row, hashed = await calls.recordings.get(id), hashlib.sha256()
     chunks = await calls.recordings.open(id, by=by)
-    file = opener(row)
+    file = opener(f"{row.id}.{row.format}")
     try:
         async for chunk in chunks:
             hashed.update(chunk)

@@ -1,7 +1,7 @@
 """`calls.audit`: who did what that not everybody may."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -83,6 +83,16 @@ class Audit:
         many = asked.limit + 1 if asked.action is None else EXAMINED
         found = await self._store.newest(asked.cursor, many, named)
         return _page(found, asked, whole=len(found) < many)
+
+    async def about(self, party: Party) -> AsyncGenerator[AuditEntry, None]:
+        """All entries about a party, the newest first, a page at a time."""
+        named, below, full = self._hash(party), None, True
+        while full:
+            found = await self._store.newest(below, READ, named)
+            for entry in found:
+                yield entry
+            full = len(found) == READ
+            below = found[-1].seq if full else None
 
     async def verify(self) -> AuditReport:
         """Follows the whole chain, 1,000 entries at a time, while others go on writing: finds an

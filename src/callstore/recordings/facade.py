@@ -14,13 +14,13 @@ from callstore.errors import Invalid, InvalidTransition, NotFound
 from callstore.ids import Id
 from callstore.privacy.audit import Audit
 from callstore.privacy.model import Action
+from callstore.reading import Bytes, Reading
 from callstore.recordings.commands import (
     StartRecording,
     StopRecording,
 )
 from callstore.recordings.links import link, linked
 from callstore.recordings.model import Definition, Format, Recording, Sha256
-from callstore.recordings.reading import Bytes, Reading
 from callstore.recordings.uploads import Uploads
 from callstore.settings import Settings
 from callstore.stores.group import Group

@@ -17,8 +17,8 @@ from callstore.errors import (
     StoreError,
     StoreUnavailable,
 )
+from callstore.reading import Bytes
 from callstore.recordings import folder
-from callstore.recordings.reading import Bytes
 from callstore.recordings.source import Broken, Source
 from callstore.tasks import to_its_end
 

@@ -33,6 +33,7 @@ from callstore.schema.model import Lease
 from callstore.stores.auditing import AuditStore
 from callstore.stores.keeping import Keeping
 from callstore.stores.leases import Change
+from callstore.stores.parties import PartyStore
 from callstore.stores.structure import Progress, Structure, untold
 from callstore.stores.watching import Watching
 from callstore.validation import Cursor, Limit, Offset, Query, Time
@@ -237,6 +238,11 @@ class Store(Protocol):
     @property
     def audit(self) -> AuditStore:
         """The chain of privileged acts."""
+        ...
+
+    @property
+    def parties(self) -> PartyStore:
+        """What is kept of a party."""
         ...
 
     @property

@@ -33,6 +33,7 @@ from callstore.stores.mongo.auditing import MongoAudit
 from callstore.stores.mongo.codec import CODECS, Document, oid
 from callstore.stores.mongo.engine import LONG, Engine, Marker, Session
 from callstore.stores.mongo.keeping import MongoKeeping
+from callstore.stores.mongo.parties import MongoParties
 from callstore.stores.mongo.queries import Filter, Pipeline
 from callstore.stores.mongo.structure import MongoStructure
 from callstore.stores.mongo.watching import MongoWatching
@@ -64,6 +65,7 @@ class MongoStore:
         self.keeping = MongoKeeping(self._engine)
         self.watching = MongoWatching(self._engine)
         self.audit = MongoAudit(self._engine)
+        self.parties = MongoParties(self._engine)
 
     @property
     def sharded(self) -> bool:
@@ -217,9 +219,7 @@ class MongoStore:
     async def unseen(self, party: Party) -> int:
         entries = self._engine.db["CallLogEntry"]
         where = {"party": party.ref, **queries.UNSEEN}
-        return await self._engine.read(
-            lambda session: entries.count_documents(where, session=session)
-        )
+        return await self._engine.read(lambda s: entries.count_documents(where, session=s))
 
     async def events(self, call_id: str, after: int, limit: int | None) -> list[Event]:
         return await self._of_call(

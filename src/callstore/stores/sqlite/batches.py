@@ -13,9 +13,8 @@ from callstore.calls.model import Call, Participant
 from callstore.privacy.model import Hold
 from callstore.schema import tables
 from callstore.schema.declaration import Collection
-from callstore.schema.model import Lease
 from callstore.stores.protocol import Batch, Changed, Scope, WriteConflict
-from callstore.stores.sqlite import erasing, queries
+from callstore.stores.sqlite import erasing, leasing, queries
 from callstore.stores.sqlite.codec import CODECS
 from callstore.stores.sqlite.erasing_queries import HOLDS_ON
 
@@ -32,15 +31,10 @@ def run(db: sqlite3.Connection, batch: Batch) -> None:
     """Load, decide, write; within a transaction of the caller's."""
     calls = _load_calls(db, batch)
     states = _load_rows(db, batch.wants(calls))
-    lease = load_lease(db, batch.lease_id) if batch.lease_id else None
+    lease = leasing.load(db, batch.lease_id) if batch.lease_id else None
     scope = batch.scope(states)
     holds = _load_holds(db, scope) if scope else []
     write(db, batch.decide(states, lease, holds))
-
-
-def load_lease(db: sqlite3.Connection, id: str) -> Lease | None:
-    row = db.execute(queries.LEASE, (id,)).fetchone()
-    return CODECS["CallLease"].decode(row) if row else None
 
 
 def _load_holds(db: sqlite3.Connection, scope: Scope) -> list[Hold]:

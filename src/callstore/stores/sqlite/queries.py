@@ -73,7 +73,7 @@ SELECT {_PARTICIPANT} FROM json_each(?) k
 CROSS JOIN CallParticipant p ON p.conversationId = k.value ->> 0
   AND p.callSessionId = k.value ->> 1"""
 
-LEASE = f"SELECT {columns(tables.LEASE, 'l')} FROM CallLease l WHERE l.id = ?"
+LEASE = "SELECT l.* FROM CallLease l WHERE l.id = ?"
 
 # -- writing
 
@@ -363,6 +363,14 @@ DELETE FROM CallAnalytics WHERE conversationId = :conversation AND callSessionId
 # -- leases and schema
 
 DELETE_LEASE = "DELETE FROM CallLease WHERE id = ?"
+
+
+def insert_lease(names: Iterable[str]) -> str:
+    listed = [*names]
+    marks = ", ".join("?" * len(listed))
+    return f"INSERT INTO CallLease ({', '.join(listed)}) VALUES ({marks})"
+
+
 HAS_SCHEMA = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'CallSchema'"
 FORGET_STEP = "DELETE FROM CallSchema WHERE id = ?"
 SCHEMA = f"SELECT {columns(tables.SCHEMA, 'm')} FROM CallSchema m ORDER BY m.id"

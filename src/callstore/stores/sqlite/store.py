@@ -38,6 +38,7 @@ from callstore.stores.sqlite import (
     examine,
     expiry,
     expiry_queries,
+    leasing,
     moving,
     pages,
     queries,
@@ -47,6 +48,7 @@ from callstore.stores.sqlite.auditing import SqliteAudit
 from callstore.stores.sqlite.codec import CODECS, ms
 from callstore.stores.sqlite.engine import Work
 from callstore.stores.sqlite.keeping import SqliteKeeping
+from callstore.stores.sqlite.parties import SqliteParties
 from callstore.stores.sqlite.structure import SqliteStructure
 from callstore.stores.structure import Progress, untold
 
@@ -68,6 +70,7 @@ class SqliteStore:
         self.structure = SqliteStructure(self._engine)
         self.keeping = SqliteKeeping(self._engine)
         self.audit = SqliteAudit(self._engine)
+        self.parties = SqliteParties(self._engine)
 
     def conversation_of(self, call_id: str) -> str | None:  # noqa: ARG002
         return None  # nobody asks where nothing is sharded
@@ -144,10 +147,9 @@ class SqliteStore:
 
     async def change_lease(self, id: str, change: Change) -> Lease | None:
         def work(db: sqlite3.Connection) -> Lease | None:
-            lease = change(batches.load_lease(db, id))
+            lease = change(leasing.load(db, id))
             if lease is not None:
-                db.execute(queries.DELETE_LEASE, (id,))
-                batches.insert(db, tables.LEASE, [] if lease.empty else [lease])
+                leasing.save(db, lease)
             return lease
 
         return await self._write(work)

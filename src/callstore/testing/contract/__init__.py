@@ -35,9 +35,12 @@ _NOUNS = (
     "quality",
     "entrances",
     "erasing",
+    "exporting",
+    "from_xml",
     "races",
     "recordings",
     "retention",
+    "rich",
     "several",
     "lives",
     "world",
@@ -71,6 +74,7 @@ from callstore.testing.contract.erasing import (  # noqa: E402
     TestDeleteConversation,
     TestErase,
 )
+from callstore.testing.contract.exporting import TestPersonalExport  # noqa: E402
 from callstore.testing.contract.files import TestFiles, TestLinks  # noqa: E402
 from callstore.testing.contract.going import (  # noqa: E402
     TestCancel,
@@ -156,6 +160,7 @@ __all__ = [
     "TestOneLiveCall",
     "TestOneOfAGroupThatCannotBeWritten",
     "TestPages",
+    "TestPersonalExport",
     "TestPrivilegedActs",
     "TestRaces",
     "TestRecordings",

@@ -131,6 +131,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "recordings.url": {"recording_id": ROOM, "expires": 300, "by": None},
     "recordings.linked": {"url": "/recordings/"},
     "recordings.delete": {"recording_id": ROOM, "by": None},
+    "privacy.export": {"party": ANN, "format": "json", "by": None},
     "retention.plan": {"now": None},
     "retention.run": {"plan": None, "by": None},
     "audit.list": {"since": None, "action": None, "party": None, "cursor": None, "limit": 20},

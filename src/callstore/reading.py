@@ -1,23 +1,23 @@
-"""A file's bytes, as `recordings.open` gives them."""
+"""Bytes that are read as they are asked for: a recording's, an export's."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
-from typing import Any
+from typing import Any, Self
 
 Bytes = AsyncGenerator[bytes, None]
 
 
 class Reading:
-    """The bytes of a file, once: `async for` gives them. Awaiting it first gives itself; `aclose`
-    is for who stops before the end."""
+    """The bytes, once: `async for` gives them. Awaiting it first gives itself, and raises what is
+    wrong; `aclose` is for who stops before the end."""
 
     def __init__(self, begin: Callable[[], Awaitable[Bytes]]) -> None:
         self._begin = begin
         self._bytes: Bytes | None = None
 
-    def __await__(self) -> Generator[Any, None, "Reading"]:
+    def __await__(self) -> Generator[Any, None, Self]:
         return self._begun().__await__()
 
-    async def _begun(self) -> "Reading":
+    async def _begun(self) -> Self:
         if self._bytes is None:
             self._bytes = await self._begin()
         return self
