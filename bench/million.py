@@ -19,7 +19,7 @@ from bench.harness import Figure, Options, Target, Timing, at_least, at_most, pe
 from bench.seeded import Seeding, seed
 from callstore import open_calls
 from callstore.calls.model import party_from_ref
-from callstore.stores.protocol import HistoryQuery, LogQuery
+from callstore.stores.pages import HistoryQuery, LogQuery
 from callstore.stores.sqlite import connection, pages
 from callstore.validation import check, cursor_text
 

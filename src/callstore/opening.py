@@ -112,9 +112,7 @@ def _calls(
     holds = Holds(store, group, audit, new_id=new_id, **of)
     erasing = Erasing(store, group, uploads, **of)
     export = Export(store, uploads, clock=of["clock"], describe=describe, audit=audit.about)
-    retention = Retention(
-        store, uploads, audit, holds.settle, clock=of["clock"], horizons=settings.horizons
-    )
+    retention = Retention(store, uploads, audit, holds.settle, **of)
     chores = Chores(
         analyse=quality.analyse,
         finish=uploads.finish,
@@ -122,23 +120,24 @@ def _calls(
         erase=erasing.finish,
         stamp=retention.stamp,
     )
-    parts = Parts(
-        store=store,
-        group=group,
-        describe=describe,
-        audit=audit,
-        captions=Captions(store, group, audit),
-        quality=quality,
-        recordings=Recordings(store, group, uploads, audit, **of),
-        retention=retention,
-        privacy=Privacy(store, erasing, export, audit, new_id=new_id, **of),
-        holds=holds,
-        schema=Schema(store, new_id=new_id, **of),
-        sweep=Sweep(store, group, chores, **timed),
-        doctor=Doctor(store, group, uploads, **timed),
-        **of,
+    return Calls(
+        Parts(
+            store=store,
+            group=group,
+            describe=describe,
+            audit=audit,
+            captions=Captions(store, group, audit),
+            quality=quality,
+            recordings=Recordings(store, group, uploads, audit, **of),
+            retention=retention,
+            privacy=Privacy(store, erasing, export, audit, new_id=new_id, **of),
+            holds=holds,
+            schema=Schema(store, new_id=new_id, **of),
+            sweep=Sweep(store, group, chores, **timed),
+            doctor=Doctor(store, group, uploads, **timed),
+            **of,
+        )
     )
-    return Calls(parts)
 
 
 @asynccontextmanager

@@ -10,13 +10,14 @@ import pytest
 
 from callstore.calls.model import Guest, User
 from callstore.schema import tables
+from callstore.stores.pages import HistoryQuery, LogQuery
 from callstore.stores.parties import ORDERS
-from callstore.stores.protocol import HistoryQuery, LogQuery
 from callstore.stores.sqlite import (
     audit_queries,
     ddl,
     erasing_queries,
     expiry_queries,
+    leasing,
     parties,
     queries,
 )
@@ -71,8 +72,8 @@ PLANS: dict[str, tuple[str, list[str]]] = {
     "everyone of calls": (queries.EVERYONE_OF_CALLS, ROWS),
     "entries of calls": (queries.ENTRIES_OF_CALLS, ["e key"]),
     "participants of calls": (queries.PARTICIPANTS_OF_CALLS, ["p key"]),
-    "lease": (queries.LEASE, ["l key"]),
-    "delete lease": (queries.DELETE_LEASE, ["CallLease key"]),
+    "lease": (leasing.LEASE, ["l key"]),
+    "delete lease": (leasing.DELETE_LEASE, ["CallLease key"]),
     "call by id": (queries.CALL_BY_ID, ["c key"]),
     "live call": (queries.LIVE_CALL, ["c CallSession_oneLive"]),
     "participants": (queries.PARTICIPANTS, ["p key"]),

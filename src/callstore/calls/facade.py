@@ -29,7 +29,7 @@ from callstore.errors import NotFound
 from callstore.retention.doctor import DoctorReport
 from callstore.retention.sweep import SweepReport
 from callstore.seeding import SeedReport, seed_store
-from callstore.stores.protocol import HistoryQuery, LogQuery
+from callstore.stores.pages import HistoryQuery, LogQuery
 from callstore.validation import check, cursor_text
 
 

@@ -16,7 +16,8 @@ from callstore.errors import Invalid, NotFound
 from callstore.ids import Id
 from callstore.privacy.audit import Audit
 from callstore.stores.group import Group
-from callstore.stores.protocol import CaptionsQuery, SearchQuery, Store
+from callstore.stores.pages import CaptionsQuery, SearchQuery
+from callstore.stores.protocol import Store
 from callstore.validation import Callback, LanguageTag, check, cursor_text
 
 SpeakerName = Callable[[Party], str | None]

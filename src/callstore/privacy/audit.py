@@ -15,7 +15,7 @@ from callstore.privacy.chain import Act, AuditReport, Written
 from callstore.privacy.model import Action, AuditEntry
 from callstore.settings import Settings
 from callstore.stores.auditing import AuditStore
-from callstore.stores.protocol import EXAMINED
+from callstore.stores.pages import EXAMINED
 from callstore.times import cut
 from callstore.validation import Limit, SeqCursor, Time, check, seq_cursor_text
 

@@ -96,7 +96,16 @@ class Holds:
             raise Invalid.field("/until", "has come already")
         if asked.call_id is not None and await self._store.call(asked.call_id) is None:
             raise NotFound("call", asked.call_id)
-        hold = Hold(
+        hold = self._new(asked, now)
+        on = {"callSessionId": hold.call_session_id, "conversationId": hold.conversation_id}
+        data = {"holdId": hold.id} | {name: id for name, id in on.items() if id is not None}
+        await self._audit.record("hold.place", by=asked.by, party=asked.party, data=data)
+        await self._keeping.change_hold(hold.id, lambda _: hold)
+        await self._tell(hold)
+        return hold
+
+    def _new(self, asked: _Place, now: datetime) -> Hold:
+        return Hold(
             id=self._new_id(),
             call_session_id=asked.call_id,
             conversation_id=asked.conversation_id,
@@ -106,12 +115,6 @@ class Holds:
             placed_at=now,
             until=asked.until,
         )
-        on = {"callSessionId": hold.call_session_id, "conversationId": hold.conversation_id}
-        data = {"holdId": hold.id} | {name: id for name, id in on.items() if id is not None}
-        await self._audit.record("hold.place", by=asked.by, party=asked.party, data=data)
-        await self._keeping.change_hold(hold.id, lambda _: hold)
-        await self._tell(hold)
-        return hold
 
     async def release(self, hold_id: str, *, by: str | None = None) -> Hold:
         """What is under no other hold falls back under the rules at the next sweep. One that was

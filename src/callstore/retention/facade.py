@@ -21,8 +21,9 @@ from callstore.errors import (
 )
 from callstore.privacy.audit import Audit
 from callstore.recordings.uploads import Uploads
-from callstore.retention.horizons import Horizons, Past, Stamps, stamps
+from callstore.retention.horizons import Past, Stamps, stamps
 from callstore.schema.papers import AUDIT
+from callstore.settings import Settings
 from callstore.stores.holding import holding
 from callstore.stores.protocol import EXPIRING, PAPERS, Expired, Store
 from callstore.validation import EARLIEST, Time, check
@@ -71,14 +72,14 @@ class Retention:
         settle: Callable[[datetime, KeepOn], Awaitable[int]],
         *,
         clock: Callable[[], datetime],
-        horizons: Horizons,
+        settings: Settings,
     ) -> None:
         self._store = store
         self._uploads = uploads
         self._audit = audit
         self._settle = settle
         self._clock = clock
-        self._horizons = horizons
+        self._horizons = settings.horizons
 
     async def stamp(self, now: datetime, keep_on: KeepOn) -> int:
         """Ended calls whose rows do not say yet when they go, or by other horizons than these, once

@@ -58,7 +58,7 @@ HOLD = collection(
         Index(
             name="CallHold_placed",
             fields=("placedAt", "id"),
-            serves="holds, by cursor",
+            serves="holds, the latest first",
         ),
         expiry("CallHold"),
     ),

@@ -10,21 +10,15 @@ from msgspec import Struct, field
 from callstore.calls.lifecycle.turn import Erased, State, Want
 from callstore.calls.model import (
     Call,
-    CallType,
-    Count,
-    Direction,
     Event,
     LogEntry,
-    Outcome,
     Participant,
     Party,
     Pulse,
     QualityMetrics,
-    Response,
 )
 from callstore.calls.pages import Place
 from callstore.captions.model import Caption
-from callstore.ids import Id
 from callstore.privacy.model import Hold
 from callstore.quality.model import Analytics, Sample
 from callstore.recordings.model import Recording
@@ -33,10 +27,10 @@ from callstore.schema.model import Lease
 from callstore.stores.auditing import AuditStore
 from callstore.stores.keeping import Keeping
 from callstore.stores.leases import Change
+from callstore.stores.pages import CaptionsQuery, HistoryQuery, LogQuery, SearchQuery
 from callstore.stores.parties import PartyStore
 from callstore.stores.structure import Progress, Structure, untold
 from callstore.stores.watching import Watching
-from callstore.validation import Cursor, Limit, Offset, Query, Time
 
 
 class WriteConflict(Exception):
@@ -114,37 +108,6 @@ class Batch(Protocol):
     ) -> Changed: ...
 
 
-class HistoryQuery(Struct, frozen=True, kw_only=True):
-    """A page of a conversation's calls, newest first, below `cursor`."""
-
-    conversation_id: Id
-    limit: Limit
-    cursor: Cursor | None
-    offset: Offset
-    outcome: Outcome | None
-    type: CallType | None
-    since: Time | None
-    until: Time | None
-    party: Party | None
-    min_duration: Count | None
-
-
-class LogQuery(Struct, frozen=True, kw_only=True):
-    """A page of a party's log, newest first, below `cursor`."""
-
-    party: Party
-    limit: Limit
-    cursor: Cursor | None
-    offset: Offset
-    direction: Direction | None
-    response: Response | None
-    outcome: Outcome | None
-    type: CallType | None
-    since: Time | None
-    until: Time | None
-    unseen: bool
-
-
 Decide = Callable[[Call, Past], Stamps]
 
 
@@ -163,9 +126,6 @@ EXPIRING = ("CallQualitySample", "CallTranscription")
 """What goes before its call does, row by row."""
 PAPERS = ("CallHold", "CallErasure")
 """What is of no call, and goes row by row."""
-
-EXAMINED = 1000
-"""How many entries a filtered page looks at before it is returned short."""
 
 
 class Finding(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -188,33 +148,6 @@ class Finding(Struct, frozen=True, kw_only=True, rename="camel"):
     id: str
     detail: str
     conversation_id: str | None = None
-
-
-class CaptionsQuery(Struct, frozen=True, kw_only=True):
-    """A page of a call's captions in the order of speaking, past `cursor`."""
-
-    call_id: Id
-    final: bool  # only those
-    cursor: Cursor | None
-    limit: Limit
-
-
-class SearchQuery(Struct, frozen=True, kw_only=True):
-    """A page of final captions that have all that is asked for, the latest first, below `cursor`:
-    of a call, a conversation, or the calls that a party was in."""
-
-    query: Query
-    call_id: Id | None
-    conversation_id: Id | None
-    party: Party | None
-    cursor: Cursor | None
-    limit: Limit
-
-
-def page_of(found: list[Caption], limit: int) -> tuple[list[Caption], Place | None]:
-    """Of one more than a page has, where there are so many: the page, and where the next begins."""
-    page = found[:limit]
-    return page, (page[-1].timestamp, page[-1].id) if len(found) > limit else None
 
 
 class Store(Protocol):

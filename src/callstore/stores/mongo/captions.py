@@ -13,7 +13,7 @@ from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import Session
 from callstore.stores.mongo.queries import Filter
 from callstore.stores.mongo.rows import fetch
-from callstore.stores.protocol import EXAMINED, CaptionsQuery, SearchQuery, page_of
+from callstore.stores.pages import EXAMINED, CaptionsQuery, SearchQuery, page_of
 
 _CAPTIONS = CODECS["CallTranscription"]
 _ENOUGH = 1000  # of a word: whether it is rarer than another counts no more

@@ -10,7 +10,7 @@ from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import Session
 from callstore.stores.mongo.queries import NEWEST_FIRST, Filter
 from callstore.stores.mongo.rows import fetch, with_participants
-from callstore.stores.protocol import EXAMINED, HistoryQuery, LogQuery
+from callstore.stores.pages import EXAMINED, HistoryQuery, LogQuery
 
 _ENTRIES = CODECS["CallLogEntry"]
 

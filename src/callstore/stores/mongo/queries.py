@@ -10,7 +10,8 @@ from callstore.calls.pages import Place
 from callstore.schema import tables
 from callstore.stores.mongo.codec import oid
 from callstore.stores.mongo.ddl import ANY
-from callstore.stores.protocol import HistoryQuery, LogQuery, Scope
+from callstore.stores.pages import HistoryQuery, LogQuery
+from callstore.stores.protocol import Scope
 
 Filter = dict[str, Any]
 Pipeline = list[dict[str, Any]]

@@ -37,18 +37,8 @@ from callstore.stores.mongo.parties import MongoParties
 from callstore.stores.mongo.queries import Filter, Pipeline
 from callstore.stores.mongo.structure import MongoStructure
 from callstore.stores.mongo.watching import MongoWatching
-from callstore.stores.protocol import (
-    Batch,
-    CaptionsQuery,
-    Decide,
-    Expired,
-    Finding,
-    HistoryQuery,
-    LogQuery,
-    SearchQuery,
-    Unwritable,
-    WriteConflict,
-)
+from callstore.stores.pages import CaptionsQuery, HistoryQuery, LogQuery, SearchQuery
+from callstore.stores.protocol import Batch, Decide, Expired, Finding, Unwritable, WriteConflict
 from callstore.stores.structure import Progress, untold
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from callstore.calls.pages import Place
 from callstore.captions.model import Caption
 from callstore.captions.words import Term
 from callstore.ids import LAST, NOBODY
-from callstore.stores.protocol import EXAMINED, CaptionsQuery, SearchQuery, page_of
+from callstore.stores.pages import EXAMINED, CaptionsQuery, SearchQuery, page_of
 from callstore.stores.sqlite import ddl, queries
 from callstore.stores.sqlite.codec import CODECS, ms
 from callstore.times import EPOCH

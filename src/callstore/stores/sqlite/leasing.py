@@ -4,15 +4,16 @@ import sqlite3
 
 from callstore.schema import tables
 from callstore.schema.model import Lease
-from callstore.stores.sqlite import queries
 from callstore.stores.sqlite.codec import CODECS
 
 _LEASES = CODECS["CallLease"]
+LEASE = "SELECT l.* FROM CallLease l WHERE l.id = ?"
+DELETE_LEASE = "DELETE FROM CallLease WHERE id = ?"
 _NAMES = [field.name for field in tables.LEASE.fields]
 
 
 def load(db: sqlite3.Connection, id: str) -> Lease | None:
-    found = db.execute(queries.LEASE, (id,))
+    found = db.execute(LEASE, (id,))
     row = found.fetchone()
     if row is None:
         return None
@@ -23,9 +24,11 @@ def load(db: sqlite3.Connection, id: str) -> Lease | None:
 
 def save(db: sqlite3.Connection, lease: Lease) -> None:
     """In place of the one that is there; one that says nothing is not kept."""
-    there = {column[0] for column in db.execute(queries.LEASE, (lease.id,)).description}
-    db.execute(queries.DELETE_LEASE, (lease.id,))
+    there = {column[0] for column in db.execute(LEASE, (lease.id,)).description}
+    db.execute(DELETE_LEASE, (lease.id,))
     if not lease.empty:
         values = dict(zip(_NAMES, _LEASES.encode(lease), strict=True))
         known = {name: value for name, value in values.items() if name in there}
-        db.execute(queries.insert_lease(tuple(known)), list(known.values()))
+        marks = ", ".join("?" * len(known))
+        insert = f"INSERT INTO CallLease ({', '.join(known)}) VALUES ({marks})"
+        db.execute(insert, list(known.values()))

@@ -7,7 +7,7 @@ import msgspec
 
 from callstore.calls.model import Call, LogEntry
 from callstore.calls.pages import Place
-from callstore.stores.protocol import EXAMINED, HistoryQuery, LogQuery
+from callstore.stores.pages import EXAMINED, HistoryQuery, LogQuery
 from callstore.stores.sqlite import queries
 from callstore.stores.sqlite.codec import CODECS, moment, ms
 from callstore.stores.sqlite.rows import with_participants

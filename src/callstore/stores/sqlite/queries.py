@@ -11,7 +11,7 @@ from callstore.calls.model import OUTCOMES_BY_REASON, Outcome
 from callstore.schema import tables
 from callstore.schema.declaration import Collection
 from callstore.schema.steps import Fill
-from callstore.stores.protocol import HistoryQuery, LogQuery
+from callstore.stores.pages import HistoryQuery, LogQuery
 from callstore.stores.sqlite import ddl
 
 
@@ -72,8 +72,6 @@ PARTICIPANTS_OF_CALLS = f"""
 SELECT {_PARTICIPANT} FROM json_each(?) k
 CROSS JOIN CallParticipant p ON p.conversationId = k.value ->> 0
   AND p.callSessionId = k.value ->> 1"""
-
-LEASE = "SELECT l.* FROM CallLease l WHERE l.id = ?"
 
 # -- writing
 
@@ -360,16 +358,7 @@ def delete(collection: Collection) -> str:
 DELETE_ANALYTICS = """
 DELETE FROM CallAnalytics WHERE conversationId = :conversation AND callSessionId = :call"""
 
-# -- leases and schema
-
-DELETE_LEASE = "DELETE FROM CallLease WHERE id = ?"
-
-
-def insert_lease(names: Iterable[str]) -> str:
-    listed = [*names]
-    marks = ", ".join("?" * len(listed))
-    return f"INSERT INTO CallLease ({', '.join(listed)}) VALUES ({marks})"
-
+# -- schema
 
 HAS_SCHEMA = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'CallSchema'"
 FORGET_STEP = "DELETE FROM CallSchema WHERE id = ?"

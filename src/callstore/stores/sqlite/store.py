@@ -19,17 +19,8 @@ from callstore.schema import tables
 from callstore.schema.model import Lease
 from callstore.stores.leases import Change
 from callstore.stores.loading import bulk_load
-from callstore.stores.protocol import (
-    Batch,
-    CaptionsQuery,
-    Decide,
-    Expired,
-    Finding,
-    HistoryQuery,
-    LogQuery,
-    SearchQuery,
-    Unwritable,
-)
+from callstore.stores.pages import CaptionsQuery, HistoryQuery, LogQuery, SearchQuery
+from callstore.stores.protocol import Batch, Decide, Expired, Finding, Unwritable
 from callstore.stores.sqlite import (
     batches,
     captions,
