@@ -106,20 +106,14 @@ def _calls(
     describe: Describe | None,
 ) -> Calls:
     of: dict[str, Any] = {"clock": lambda: cut(clock()), "settings": settings}
-    timed: dict[str, Any] = {"clock": of["clock"], "liveness": settings.liveness}
+    timed = {"clock": of["clock"], "liveness": settings.liveness}
     quality = Quality(store, group, new_id=new_id, **of)
     audit = Audit(store.audit, new_id=new_id, **of)
     holds = Holds(store, group, audit, new_id=new_id, **of)
     erasing = Erasing(store, group, uploads, **of)
-    export = Export(store, uploads, clock=of["clock"], describe=describe, audit=audit.about)
+    export = Export(store, uploads, audit.about, clock=of["clock"], describe=describe)
     retention = Retention(store, uploads, audit, holds.settle, **of)
-    chores = Chores(
-        analyse=quality.analyse,
-        finish=uploads.finish,
-        settle=holds.settle,
-        erase=erasing.finish,
-        stamp=retention.stamp,
-    )
+    chores = Chores(quality.analyse, uploads.finish, holds.settle, erasing.finish, retention.stamp)
     return Calls(
         Parts(
             store=store,

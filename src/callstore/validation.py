@@ -78,6 +78,14 @@ def check(kind: type[S], /, **values: Any) -> S:
     raise Invalid(wrong)
 
 
+def need_one(**given: object) -> None:
+    """Invalid unless exactly one of these is given; the first is asked for where none is."""
+    there = [name for name, value in given.items() if value is not None]
+    if len(there) != 1:
+        which = there[-1] if there else next(iter(given))
+        raise Invalid.field(f"/{which}", f"exactly one of {', '.join(given)} must be given")
+
+
 def _attempt(
     wrong: list[tuple[str, str]], pointer: str, parse: Callable[[Any], Any], value: object
 ) -> Any:

@@ -18,7 +18,7 @@ from callstore.privacy.audit import Audit
 from callstore.stores.group import Group
 from callstore.stores.pages import CaptionsQuery, SearchQuery
 from callstore.stores.protocol import Store
-from callstore.validation import Callback, LanguageTag, check, cursor_text
+from callstore.validation import Callback, LanguageTag, check, cursor_text, need_one
 
 SpeakerName = Callable[[Party], str | None]
 
@@ -165,10 +165,7 @@ class Captions:
         """
         places = {"conversation_id": conversation_id, "call_id": call_id, "party": party}
         asked = check(SearchQuery, query=query, **places, cursor=cursor, limit=limit)
-        given = [name for name, place in places.items() if place is not None]
-        if len(given) != 1:
-            which = given[-1] if given else "conversation_id"
-            raise Invalid.field(f"/{which}", f"one of {', '.join(places)} must be given")
+        need_one(**places)
         captions, more = await self._store.search_captions(asked)
         return Page(items=captions, next=cursor_text(more) if more else None)
 

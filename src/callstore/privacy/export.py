@@ -54,10 +54,10 @@ class Export:
         self,
         store: Store,
         uploads: Uploads,
+        audit: AuditEntries,
         *,
         clock: Callable[[], datetime],
         describe: Describe | None,
-        audit: AuditEntries,
     ) -> None:
         self._store = store
         self._uploads = uploads

@@ -32,6 +32,10 @@ class _Erase(_Asked, frozen=True, kw_only=True):
     recordings: EraseRecordings
 
 
+class _DeleteGuest(_Asked, frozen=True, kw_only=True):
+    guest_id: Id
+
+
 class _DeleteConversation(_Asked, frozen=True, kw_only=True):
     conversation_id: Id
 
@@ -112,7 +116,9 @@ class Privacy:
         self, guest_id: str, *, dry_run: bool = False, by: str | None = None
     ) -> Receipt:
         """As `erase` with `delete`: guests are ephemeral."""
-        return await self.erase(Guest(guest_id), mode="delete", dry_run=dry_run, by=by)
+        asked = check(_DeleteGuest, guest_id=guest_id, dry_run=dry_run, by=by)
+        guest = Guest(asked.guest_id)
+        return await self.erase(guest, mode="delete", dry_run=asked.dry_run, by=asked.by)
 
     async def delete_conversation(
         self, conversation_id: str, *, dry_run: bool = False, by: str | None = None

@@ -18,7 +18,7 @@ from callstore.stores.group import Group
 from callstore.stores.keeping import walked
 from callstore.stores.protocol import Store
 from callstore.times import LATEST
-from callstore.validation import Time, check
+from callstore.validation import Time, check, need_one
 
 SETTLED_AFTER = timedelta(seconds=90)
 """What began before a hold was placed or released has ended by then: all later commands know."""
@@ -90,7 +90,7 @@ class Holds:
             by=by,
             until=until,
         )
-        _need_one(asked)
+        need_one(party=asked.party, conversation_id=asked.conversation_id, call_id=asked.call_id)
         now = self._clock()
         if asked.until is not None and asked.until <= now:
             raise Invalid.field("/until", "has come already")
@@ -203,18 +203,6 @@ class Holds:
                 self._keeping, conversation_id=hold.conversation_id, party=hold.held_party
             ):
                 yield ids
-
-
-def _need_one(asked: _Place) -> None:
-    given = {
-        "/call_id": asked.call_id,
-        "/conversation_id": asked.conversation_id,
-        "/party": asked.party,
-    }
-    if sum(value is not None for value in given.values()) != 1:
-        message = "exactly one of call_id, conversation_id and party must be given"
-        wrong = [name for name, value in given.items() if value is not None]
-        raise Invalid([(name, message) for name in wrong or given])
 
 
 def _settled(seen: Hold) -> Callable[[Hold | None], Hold | None]:

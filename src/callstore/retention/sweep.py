@@ -21,7 +21,7 @@ _log = logging.getLogger("callstore")
 KeepOn = Callable[[], Awaitable[bool]]
 
 
-class Chores(Struct, frozen=True, kw_only=True):
+class Chores(Struct, frozen=True):
     """What a sweep does besides, each while it may keep on: analyse an ended call; finish uploads
     and deletions of files (how many, how many could not be); settle holds; finish erasures (as
     before); stamp."""

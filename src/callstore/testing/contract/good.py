@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import UNSET
 
 from callstore.testing.contract.quality import report_at
-from callstore.testing.contract.world import ANN, BOB, HALL, ROOM
+from callstore.testing.contract.world import ANN, BOB, EVE, HALL, ROOM
 
 EDGES = dt.datetime(2000, 1, 1, tzinfo=dt.UTC), dt.datetime(2099, 12, 31, tzinfo=dt.UTC)
 THEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -133,19 +133,19 @@ GOOD: dict[str, dict[str, Any]] = {
     "recordings.delete": {"recording_id": ROOM, "by": None},
     "privacy.export": {"party": ANN, "format": "json", "by": None},
     "privacy.erase": {
-        "party": BOB,
+        "party": EVE,
         "mode": "anonymise",
         "recordings": "requested",
         "dry_run": True,
         "by": None,
     },
     "privacy.delete_guest": {"guest_id": ROOM, "dry_run": True, "by": None},
-    "privacy.delete_conversation": {"conversation_id": ROOM, "dry_run": True, "by": None},
+    "privacy.delete_conversation": {"conversation_id": HALL, "dry_run": True, "by": None},
     "privacy.receipts": {"party": None},
     "holds.place": {
         "call_id": None,
         "conversation_id": None,
-        "party": BOB,
+        "party": EVE,
         "reason": "case 4711",
         "by": None,
         "until": None,
