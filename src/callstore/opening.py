@@ -17,6 +17,7 @@ from callstore.captions.decide import decide_add, decide_delete, decide_translat
 from callstore.captions.facade import Captions
 from callstore.errors import Invalid, NotFound, SchemaMismatch
 from callstore.ids import id_maker
+from callstore.metrics import Tell, told
 from callstore.privacy import decide as privacy
 from callstore.privacy.audit import Audit
 from callstore.privacy.erase import Erasing
@@ -51,6 +52,7 @@ async def open_calls(
     clock: Callable[[], datetime] | None = None,
     new_id: Callable[[], str] | None = None,
     describe: Describe | None = None,
+    metrics: Tell | None = None,
     check_schema: bool = True,
 ) -> AsyncIterator[Calls]:
     """The calls of the store at a URL: `sqlite:///path`, `memory:`, `mongodb://host/database` (and
@@ -66,6 +68,7 @@ async def open_calls(
     `?endpoint=`, `region=`, `path_style=true|false`), `gs://bucket/prefix`, `az://container/prefix`
     (with `?account=`, `endpoint=`), `memory:`; keys are looked for where the provider's own tools
     do. None: `CALLSTORE_RECORDINGS`, else the folder `recordings` beside an SQLite file.
+    `metrics` is told what sweeps and retention do, and how long they take.
     `check_schema=False` opens a database of whatever schema, for `calls.schema` and nothing else.
     """
     chosen = load_settings(settings)
@@ -90,7 +93,7 @@ async def open_calls(
         group = Group(opened, rules, deadline=chosen.command_deadline)
         uploads = Uploads(opened, group, files, lambda: cut(now()))
         try:
-            yield _calls(opened, group, uploads, now, ids, chosen, describe)
+            yield _calls(opened, group, uploads, now, ids, chosen, describe, told(metrics))
         finally:
             await uploads.close()
             await group.drain()
@@ -104,15 +107,15 @@ def _calls(
     new_id: Callable[[], str],
     settings: Settings,
     describe: Describe | None,
+    tell: Tell,
 ) -> Calls:
     of: dict[str, Any] = {"clock": lambda: cut(clock()), "settings": settings}
-    timed = {"clock": of["clock"], "liveness": settings.liveness}
     quality = Quality(store, group, new_id=new_id, **of)
     audit = Audit(store.audit, new_id=new_id, **of)
     holds = Holds(store, group, audit, new_id=new_id, **of)
     erasing = Erasing(store, group, uploads, **of)
     export = Export(store, uploads, audit.about, clock=of["clock"], describe=describe)
-    retention = Retention(store, uploads, audit, holds.settle, **of)
+    retention = Retention(store, uploads, audit, holds.settle, tell, **of)
     chores = Chores(quality.analyse, uploads.finish, holds.settle, erasing.finish, retention.stamp)
     return Calls(
         Parts(
@@ -127,8 +130,8 @@ def _calls(
             privacy=Privacy(store, erasing, export, audit, new_id=new_id, **of),
             holds=holds,
             schema=Schema(store, new_id=new_id, **of),
-            sweep=Sweep(store, group, chores, **timed),
-            doctor=Doctor(store, group, uploads, **timed),
+            sweep=Sweep(store, group, chores, tell, **of),
+            doctor=Doctor(store, group, uploads, **of),
             **of,
         )
     )

@@ -32,6 +32,9 @@ def test_the_demo_shows_calls_their_people_scores_and_reasons() -> None:
         "high packet loss",
         "The conversation's history: Project Aurora",
         "Ben's own log",
+        "What retention would delete",
+        "What is kept of Ben, exported",
+        "Chloe is erased",
         "1 missed and not seen",
     ):
         assert words in said
@@ -53,6 +56,9 @@ def test_the_demos_store_can_be_kept_and_looked_at(tmp_path: Path) -> None:
     assert call["id"] in shown
     assert document["history"][0]["conversationId"] in shown
     assert document["log"][-1]["response"] == "missed"
+    assert document["manifest"]["counts"]["calls"] == 5
+    assert document["receipt"]["status"] == "done"
+    assert document["retention"]["30"]["rows"].keys() < document["retention"]["90"]["rows"].keys()
 
 
 def test_seeded_calls_are_found_by_what_the_seed_prints(tmp_path: Path) -> None:

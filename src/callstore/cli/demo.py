@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import click
@@ -22,8 +23,10 @@ from callstore import (
     open_calls,
 )
 from callstore.cli.app import App, Storeless
+from callstore.cli.export_views import show_manifest
 from callstore.cli.grid import Grid
 from callstore.cli.output import bytes_of, clock, duration, moment, quality, show, who, word
+from callstore.cli.privacy_views import show_receipt
 from callstore.cli.quality_views import issues
 from callstore.demo import Cast, Clock, Scene, begins_now, cast, play
 from callstore.errors import NotFound
@@ -61,12 +64,16 @@ def demo(app: App, keep: Path | None) -> None:
 async def _demo(app: App, path: Path, *, kept: bool) -> None:
     who_plays, time = cast(), begins_now()
     async with open_calls(
-        f"sqlite:///{path}", clock=time, describe=lambda _: who_plays.names
+        f"sqlite:///{path}",
+        clock=time,
+        describe=lambda _: who_plays.names,
+        settings={"secret": token_hex()},
     ) as calls:
         stage = _Shown(calls, who_plays, time, quiet=app.json)
         stage.opening()
         await play(calls, time, who_plays, stage.scene)
         await stage.closing()
+        await stage.rights()
         if app.json:
             app.print_json(stage.document)
         else:
@@ -257,6 +264,20 @@ class _Shown:
         show(self._log(log.items, unseen))
         show("", Rule("What retention would delete", align="left", style="cyan"))
         show(self._retention(plans))
+
+    async def rights(self) -> None:
+        """Ben wants to know what is kept of him, Chloe that nothing is."""
+        export = self.calls.privacy.export(self.cast.ben, by="demo")
+        async for _ in export:
+            continue
+        receipt = await self.calls.privacy.erase(self.cast.chloe, by="demo")
+        self.document["manifest"], self.document["receipt"] = export.manifest, receipt
+        if self.quiet:
+            return
+        show("", Rule("What is kept of Ben, exported", align="left", style="cyan"))
+        show_manifest(export.manifest)
+        show("", Rule("Chloe is erased", align="left", style="cyan"))
+        show_receipt(receipt)
 
     def _retention(self, plans: dict[int, RetentionReport]) -> Grid:
         """What a run would delete, of what is there now."""

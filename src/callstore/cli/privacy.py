@@ -59,7 +59,7 @@ def export(app: App, party: Party, format: Any, output: str | None, by: str | No
     else:
         from callstore.cli.export_views import show_manifest
 
-        show_manifest(os.fspath(target.path), manifest)
+        show_manifest(manifest, os.fspath(target.path))
 
 
 async def _written(

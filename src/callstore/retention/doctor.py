@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from callstore.calls.commands import Expire, Recount
 from callstore.calls.model import Row
@@ -11,6 +11,7 @@ from callstore.recordings.folder import whole
 from callstore.recordings.paths import ids_in
 from callstore.recordings.uploads import Uploads
 from callstore.retention.strays import Strays, strays
+from callstore.settings import Settings
 from callstore.stores.group import Group
 from callstore.stores.protocol import Finding, Store
 
@@ -35,13 +36,13 @@ class Doctor:
         uploads: Uploads,
         *,
         clock: Callable[[], datetime],
-        liveness: timedelta | None,
+        settings: Settings,
     ) -> None:
         self._store = store
         self._group = group
         self._uploads = uploads
         self._clock = clock
-        self._liveness = liveness
+        self._liveness = settings.liveness
 
     async def examine(self, *, fix: bool, progress: Callable[[int], object] | None) -> DoctorReport:
         """Overdue live calls, orphans, counts that disagree with rows, gaps in seq, files without a

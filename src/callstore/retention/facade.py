@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -19,6 +20,7 @@ from callstore.errors import (
     StoreError,
     StoreUnavailable,
 )
+from callstore.metrics import Tell
 from callstore.privacy.audit import Audit
 from callstore.recordings.uploads import Uploads
 from callstore.retention.horizons import Past, Stamps, stamps
@@ -70,6 +72,7 @@ class Retention:
         uploads: Uploads,
         audit: Audit,
         settle: Callable[[datetime, KeepOn], Awaitable[int]],
+        tell: Tell,
         *,
         clock: Callable[[], datetime],
         settings: Settings,
@@ -78,6 +81,7 @@ class Retention:
         self._uploads = uploads
         self._audit = audit
         self._settle = settle
+        self._tell = tell
         self._clock = clock
         self._horizons = settings.horizons
 
@@ -133,7 +137,7 @@ class Retention:
         if now > self._clock():
             raise Invalid.field("/plan/now", "has not come yet: nothing goes before its time")
         busy = Conflict("another run is on its way")
-        gone = _Gone(progress)
+        gone, began = _Gone(progress, self._tell), time.monotonic()
         try:
             async with holding(self._store, LEASE, self._clock, refusal=busy):
                 await self._audit.record("retention.run", by=asked.by, data={"now": now})
@@ -145,6 +149,10 @@ class Retention:
                 raise
             return RetentionReport(now=now)
         held = (await self._expired(now)).held
+        self._tell("callstore_retention_seconds", time.monotonic() - began, {})
+        self._tell("callstore_retention_files_total", files, {})
+        self._tell("callstore_retention_failed_total", failed, {})
+        self._tell("callstore_retention_held", held, {})
         return RetentionReport(now=now, rows=gone.rows, files=files, held=held, failed=failed)
 
     async def _run(self, now: datetime, gone: "_Gone") -> tuple[int, int]:
@@ -211,12 +219,14 @@ async def _paced(work: Awaitable[T]) -> T:
 class _Gone:
     """What went so far."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: Progress | None, tell: Tell) -> None:
         self.rows: dict[str, int] = {}
         self._progress = progress
+        self._tell = tell
 
     def add(self, rows: dict[str, int]) -> None:
         for name, count in rows.items():
             self.rows[name] = self.rows.get(name, 0) + count
+            self._tell("callstore_retention_rows_total", count, {"collection": name})
         if self._progress is not None:
             self._progress(sum(rows.values()))

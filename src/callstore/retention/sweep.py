@@ -3,15 +3,19 @@ time."""
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
+import msgspec
 from msgspec import Struct
 
 from callstore.calls.commands import Expire
 from callstore.calls.lifecycle.expiry import P2P_AFTER
 from callstore.calls.model import Event, Row
 from callstore.errors import Busy, CallstoreError, NotFound, StoreUnavailable
+from callstore.metrics import Tell
+from callstore.settings import Settings
 from callstore.stores.group import MOST, Group
 from callstore.stores.holders import is_gone, new_holder
 from callstore.stores.leases import SWEEP, release, take
@@ -56,15 +60,17 @@ class Sweep:
         store: Store,
         group: Group,
         chores: Chores,
+        tell: Tell,
         *,
         clock: Callable[[], datetime],
-        liveness: timedelta | None,
+        settings: Settings,
     ) -> None:
         self._store = store
         self._group = group
         self._chores = chores
         self._clock = clock
-        self._liveness = liveness
+        self._liveness = settings.liveness
+        self._tell = tell
         self._pinned: datetime | None = None
         self._holder = ""
         self._running = False
@@ -77,10 +83,15 @@ class Sweep:
             return SweepReport()
         self._running, self._pinned, self._failed = True, pinned, 0
         self._holder = new_holder()
+        began = time.monotonic()
         try:
-            return await self._run()
+            report = await self._run()
         finally:
             self._running = False
+        self._tell("callstore_sweep_seconds", time.monotonic() - began, {})
+        for name, count in msgspec.structs.asdict(report).items():
+            self._tell("callstore_sweep_total", count, {"what": name})
+        return report
 
     async def _run(self) -> SweepReport:
         if not await self._keep_lease():

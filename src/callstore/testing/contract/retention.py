@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -223,6 +223,40 @@ class TestRetention:
             await calls.retention.run({"rows": {}})  # type: ignore[arg-type]
         with pytest.raises(errors.Invalid, match="/now"):
             await calls.retention.plan(now="tomorrow")  # type: ignore[arg-type]
+
+    async def test_what_a_hold_keeps_is_told(self, calls: Calls, clock: FakeClock) -> None:
+        await past(calls, clock)
+        (call,) = await rows(calls, "CallSession")
+        hold = await calls.holds.place(call_id=call.id, reason="a")
+        clock.advance(89 * DAY)
+        await calls.sweep()
+        assert (await calls.retention.plan()).held == 0
+        clock.advance(2 * DAY)
+        planned = await calls.retention.plan()
+        assert (planned.held, planned.rows.get("CallSession", 0)) == (1, 0)
+        assert await calls.retention.run(planned) == planned
+        await calls.holds.release(hold.id)
+        await calls.sweep()
+        assert (await calls.retention.plan()).held == 0
+
+    async def test_what_it_does_is_measured(self, opening: Opening, clock: FakeClock) -> None:
+        told: dict[tuple[str, str], float] = {}
+
+        def tell(name: str, value: float, labels: Mapping[str, str]) -> None:
+            key = name, ",".join(labels.values())
+            told[key] = told.get(key, 0) + value
+            raise ValueError("a bad day")
+
+        async with opening(metrics=tell) as calls:
+            await past(calls, clock)
+            assert told["callstore_sweep_total", "analysed"] == 1
+            assert told["callstore_sweep_seconds", ""] > 0
+            clock.advance(91 * DAY)
+            report = await calls.retention.run()
+        for name, count in report.rows.items():
+            assert told["callstore_retention_rows_total", name] == count
+        assert told["callstore_retention_files_total", ""] == 0
+        assert told["callstore_retention_seconds", ""] > 0
 
     async def test_of_two_runs_at_once_one_works(self, calls: Calls, clock: FakeClock) -> None:
         for _ in range(30):
