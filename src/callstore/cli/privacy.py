@@ -113,11 +113,12 @@ DRY_RUN = click.option("--dry-run", is_flag=True, help="Delete nothing; count wh
     help="Whether the party's rows stay in the history of others, without it.",
 )
 @click.option(
-    "--recordings",
+    "--files",
+    "recordings",  # as the library has it; --recordings is where they are
     type=click.Choice(["requested", "participated", "keep"]),
     default="requested",
     show_default=True,
-    help="Whose files go: those the party asked for, all of calls it was in, none.",
+    help="Which recordings go: those the party asked for, all of calls it was in, none.",
 )
 @DRY_RUN
 @by_option()

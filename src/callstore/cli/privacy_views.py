@@ -9,6 +9,8 @@ from callstore import Hold, Receipt
 from callstore.cli.grid import NOTHING, Grid
 from callstore.cli.output import facts, moment, plain, show, some, who, word
 
+SHOWN = 10  # of what was kept
+
 
 def show_receipt(receipt: Receipt) -> None:
     """What went, and what was kept and why."""
@@ -18,8 +20,10 @@ def show_receipt(receipt: Receipt) -> None:
             for field, count in fields.items():
                 grid.add_row(collection, field, f"{count:,}")
         show(grid, "")
-    for collection, id, why in receipt.kept:
+    for collection, id, why in receipt.kept[:SHOWN]:
         show(plain(f"kept: {collection} {id}: {why}"))
+    if len(receipt.kept) > SHOWN:
+        show(f"kept: {len(receipt.kept) - SHOWN:,} more, which --json names")
     show(_facts(receipt))
 
 

@@ -23,6 +23,11 @@ def summed(parts: Iterable[Counts]) -> Counts:
     return total
 
 
+def of_holds(forgotten: int) -> Counts:
+    """What released holds no longer say."""
+    return {"CallHold": {"party": forgotten, "reason": forgotten}} if forgotten else {}
+
+
 def with_late(erasure: Erasure, rows: Iterable[Lately], counts: Counts) -> Erasure:
     """The erasure once what came late in these is gone as well."""
     done = [*rows]

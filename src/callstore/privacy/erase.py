@@ -23,8 +23,8 @@ from callstore.errors import (
     StoreUnavailable,
 )
 from callstore.privacy.commands import DeleteCall, EraseParty
-from callstore.privacy.counting import summed
-from callstore.privacy.model import Counts, Erasure, Kept
+from callstore.privacy.counting import of_holds, summed
+from callstore.privacy.model import Erasure, Hold, Kept
 from callstore.recordings.commands import AbortUpload, BeginDelete, FailRecording, FinishDelete
 from callstore.recordings.model import Recording
 from callstore.recordings.uploads import Uploads
@@ -97,7 +97,7 @@ class Erasing:
                 left = await self._late(erasure) or left
             if erasure.party is not None:
                 party = party_from_ref(erasure.party)
-                await self._keeping.forget_holds(party, self._clock())
+                await self._keeping.forget_holds(erasure.id, party, self._clock())
             told = await self._tell(erasure, left)
             # The party itself is among what is scrubbed.
             if left.waits or not await self._keeping.scrub():
@@ -127,7 +127,9 @@ class Erasing:
 
     async def rehearse(self, erasure: Erasure) -> Erasure:
         """What `begin` would do: everything is done, and taken back."""
-        left, counts = Left(), list[Counts]()
+        left = Left()
+        own = await self._own_holds(erasure, left)
+        counts = [of_holds(sum(hold.released_at is not None for hold in own))]
         async for page in self._work(erasure):
             for some in page:
                 left.kept += _kept_by_rule(erasure, some)
@@ -180,6 +182,7 @@ class Erasing:
 
     async def _pass(self, erasure: Erasure) -> Left:
         left = Left()
+        await self._own_holds(erasure, left)
         async for page in self._work(erasure):
             for some in page:
                 left.kept += _kept_by_rule(erasure, some)
@@ -190,6 +193,16 @@ class Erasing:
                 if isinstance(outcome, BaseException):
                     _leave(left, some.call_id, outcome)
         return left
+
+    async def _own_holds(self, erasure: Erasure, left: Left) -> list[Hold]:
+        """The holds that name the party; those in force need it still."""
+        holds = await self._keeping.holds() if erasure.party else []
+        own = [hold for hold in holds if hold.party == erasure.party]
+        for hold in own:
+            if hold.released_at is None:
+                left.kept.append(("CallHold", hold.id, _HELD + hold.id))
+                left.waits = True
+        return own
 
     async def _do(self, some: _Work) -> None:
         if isinstance(some.command, DeleteCall):

@@ -57,9 +57,9 @@ class Keeping(Protocol):
         """Of which not every call knows yet, and those whose time is over. Examines just those."""
         ...
 
-    async def forget_holds(self, party: Party, at: datetime) -> int:
-        """Released holds on the party no longer say whom they were on, or why; how many."""
-        ...
+    async def forget_holds(self, erasure_id: str, party: Party, at: datetime) -> None:
+        """Released holds on the party no longer say whom they were on, or why. The erasure counts
+        them, in the same transaction."""
 
     async def change_erasure(self, id: str, change: ErasureChange) -> Erasure | None:
         """As `change_hold`."""

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from callstore.calls.model import Party
 from callstore.calls.pages import Place
-from callstore.privacy.counting import with_late
+from callstore.privacy.counting import of_holds, with_late
 from callstore.privacy.model import Counts, Erasure, Hold, Lately
 from callstore.recordings.model import Recording
 from callstore.stores.keeping import ErasureChange, HoldChange
@@ -40,17 +40,20 @@ class MongoKeeping:
         late = await self._rows("CallHold", over, hint="CallHold_until")
         return [*found, *late]
 
-    async def forget_holds(self, party: Party, at: datetime) -> int:
+    async def forget_holds(self, erasure_id: str, party: Party, at: datetime) -> None:
+        db = self._engine.db
         where = {"party": party.ref, "releasedAt": ANY["time"]}
-        gone = {"party": None, "reason": None, "anonymizedAt": at}
+        gone = {"$set": {"party": None, "reason": None, "anonymizedAt": at}}
 
-        async def work(session: Session) -> tuple[int, None]:
-            done = await self._engine.db["CallHold"].update_many(
-                where, {"$set": gone}, session=session
-            )
-            return done.modified_count, None
+        async def work(session: Session) -> tuple[None, None]:
+            done = await db["CallHold"].update_many(where, gone, session=session)
+            erasure = await erasing.load(db, erasure_id, session)
+            if erasure is not None:
+                after = with_late(erasure, (), of_holds(done.modified_count))
+                await erasing.save(db, after, session)
+            return None, None
 
-        return await self._engine.write(work)
+        await self._engine.write(work)
 
     async def change_erasure(self, id: str, change: ErasureChange) -> Erasure | None:
         return await self._change("CallErasure", id, change)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from callstore.calls.model import Party
 from callstore.calls.pages import Place
-from callstore.privacy.counting import with_late
+from callstore.privacy.counting import of_holds, with_late
 from callstore.privacy.model import Counts, Erasure, Hold, Lately
 from callstore.recordings.model import Recording
 from callstore.schema import papers
@@ -41,9 +41,15 @@ class SqliteKeeping:
     async def unsettled_holds(self, now: datetime) -> list[Hold]:
         return await self._rows("CallHold", own.UNSETTLED_HOLDS, {"now": ms(now)})
 
-    async def forget_holds(self, party: Party, at: datetime) -> int:
+    async def forget_holds(self, erasure_id: str, party: Party, at: datetime) -> None:
         bound = {"party": party.ref, "at": ms(at)}
-        return await self._engine.write(lambda db: db.execute(own.FORGET_HOLDS, bound).rowcount)
+
+        def work(db: sqlite3.Connection) -> None:
+            counts = of_holds(db.execute(own.FORGET_HOLDS, bound).rowcount)
+            if (erasure := erasing.load(db, erasure_id)) is not None:
+                erasing.save(db, with_late(erasure, (), counts))
+
+        await self._engine.write(work)
 
     async def change_erasure(self, id: str, change: ErasureChange) -> Erasure | None:
         return await self._change(papers.ERASURE, own.ERASURE, id, change)

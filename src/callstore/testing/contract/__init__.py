@@ -38,6 +38,7 @@ _NOUNS = (
     "exporting",
     "from_xml",
     "races",
+    "random_pasts",
     "recordings",
     "retention",
     "rich",
@@ -93,6 +94,7 @@ from callstore.testing.contract.races import (  # noqa: E402
     TestOneOfAGroupThatCannotBeWritten,
     TestRaces,
 )
+from callstore.testing.contract.random_pasts import TestRandomPasts  # noqa: E402
 from callstore.testing.contract.reading import (  # noqa: E402
     TestByKey,
     TestFilters,
@@ -163,6 +165,7 @@ __all__ = [
     "TestPersonalExport",
     "TestPrivilegedActs",
     "TestRaces",
+    "TestRandomPasts",
     "TestRecordings",
     "TestRejoin",
     "TestReports",
