@@ -120,6 +120,8 @@ class Holds:
         """What is under no other hold falls back under the rules at the next sweep. One that was
         released already stays as it is."""
         asked = check(_Release, hold_id=hold_id, by=by)
+        if await self._keeping.hold(asked.hold_id) is None:
+            raise NotFound("hold", asked.hold_id)
         await self._audit.record("hold.release", by=asked.by, data={"holdId": asked.hold_id})
         return await self._release(asked.hold_id, asked.by, self._clock())
 

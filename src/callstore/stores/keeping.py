@@ -49,6 +49,8 @@ class Keeping(Protocol):
     async def change_hold(self, id: str, change: HoldChange) -> Hold | None:
         """Atomically reads the hold, asks `change`, writes what it gives."""
 
+    async def hold(self, id: str) -> Hold | None: ...
+
     async def holds(self) -> list[Hold]:
         """All, the latest first."""
         ...

@@ -30,6 +30,10 @@ class MongoKeeping:
     async def change_hold(self, id: str, change: HoldChange) -> Hold | None:
         return await self._change("CallHold", id, change)
 
+    async def hold(self, id: str) -> Hold | None:
+        found = await self._rows("CallHold", {"_id": oid(id)}, hint="_id_")
+        return found[0] if found else None
+
     async def holds(self) -> list[Hold]:
         order = [("placedAt", -1), ("_id", -1)]
         return await self._rows("CallHold", {}, sort=order, hint="CallHold_placed")

@@ -35,6 +35,10 @@ class SqliteKeeping:
     async def change_hold(self, id: str, change: HoldChange) -> Hold | None:
         return await self._change(papers.HOLD, own.HOLD, id, change)
 
+    async def hold(self, id: str) -> Hold | None:
+        found = await self._rows("CallHold", own.HOLD, (id,))
+        return found[0] if found else None
+
     async def holds(self) -> list[Hold]:
         return await self._rows("CallHold", own.HOLDS)
 

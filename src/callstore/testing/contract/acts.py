@@ -11,7 +11,7 @@ from callstore.testing.contract.auditing import entries
 from callstore.testing.contract.captions import say
 from callstore.testing.contract.files import content
 from callstore.testing.contract.recordings import available
-from callstore.testing.contract.world import ANN, BOB, NOBODY_KNOWS, answered
+from callstore.testing.contract.world import ANN, BOB, EVE, HALL, NOBODY_KNOWS, answered
 
 
 class TestPrivilegedActs:
@@ -43,6 +43,37 @@ class TestPrivilegedActs:
         assert unsaid.data == {"captionId": caption.id, "callId": row.call_session_id}
         assert run.data is not None
         assert {entry.party_hash for entry in await entries(calls)} == {None}
+
+    async def test_of_a_party_they_have_its_hash_and_never_its_id(self, calls: Calls) -> None:
+        """And a dry run is no act."""
+        hold = await calls.holds.place(party=EVE, reason="a", by="counsel")
+        await calls.holds.release(hold.id, by="judge")
+        stream = calls.privacy.export(EVE, format="json", by="support")
+        assert EVE.id.encode() in b"".join([chunk async for chunk in stream])
+        await calls.privacy.erase(EVE, dry_run=True, by="nobody")
+        receipt = await calls.privacy.erase(EVE, by="dpo")
+        await calls.privacy.delete_conversation(HALL, by="host")
+        placed, released, exported, erased, deleted = await entries(calls)
+        assert await self.acts(calls) == [
+            ("hold.place", "counsel"),
+            ("hold.release", "judge"),
+            ("privacy.export", "support"),
+            ("privacy.erase", "dpo"),
+            ("privacy.delete_conversation", "host"),
+        ]
+        assert placed.data == released.data == {"holdId": hold.id}
+        assert exported.data == {"format": "json"}
+        assert erased.data == {
+            "erasureId": receipt.id,
+            "mode": "anonymise",
+            "recordings": "requested",
+        }
+        assert deleted.data is not None
+        assert deleted.data["conversationId"] == HALL
+        hashed = receipt.party_hash
+        about = [placed.party_hash, exported.party_hash, erased.party_hash]
+        assert about == [hashed] * 3
+        assert EVE.id not in str(await entries(calls))
 
     async def test_a_refused_one_too_once_what_it_is_about_was_found(self, calls: Calls) -> None:
         call = await answered(calls)
