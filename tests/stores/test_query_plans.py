@@ -156,6 +156,10 @@ PLANS: dict[str, tuple[str, list[str]]] = {
         erasing_queries.HOLDS_ON,
         [f"h CallHold_{name}" for name in ("callSessionId", "conversationId", "party")],
     ),
+    "holds on a party": (
+        erasing_queries.HOLDS_ON_PARTY,
+        ["h CallHold_party", "h CallHold_released"],
+    ),
     "unsettled holds": (
         erasing_queries.UNSETTLED_HOLDS,
         ["h CallHold_unsettled", "h CallHold_until"],
@@ -168,7 +172,6 @@ PLANS: dict[str, tuple[str, list[str]]] = {
     "erasures of a party": (erasing_queries.ERASURES_OF, ["e CallErasure_party"]),
     "calls of a party": (erasing_queries.CALLS_OF_PARTY, ["e CallLogEntry_party"]),
     "calls in a conversation": (erasing_queries.CALLS_IN, ["c CallSession_history"]),
-    "recordings of calls by id": (erasing_queries.RECORDINGS_OF, ["c key", "r key"]),
     "forget whom events are about": (
         erasing_queries.FORGET_IN_EVENTS["userId"],
         ["CallEvent key"],

@@ -108,8 +108,10 @@ class Erasing:
         """Goes on with what is pending, but for what only holds hinder that are all in force still:
         (how many were done, how many could not)."""
         done = failed = 0
-        holds = {hold.id for hold in await self._keeping.holds() if hold.released_at is None}
-        for erasure in await self._keeping.pending_erasures():
+        pending = await self._keeping.pending_erasures()
+        there = await self._keeping.holds() if pending else []
+        holds = {hold.id for hold in there if hold.released_at is None}
+        for erasure in pending:
             if not await keep_on():
                 break
             if _only_held(erasure, holds):
@@ -196,8 +198,9 @@ class Erasing:
 
     async def _own_holds(self, erasure: Erasure, left: Left) -> list[Hold]:
         """The holds that name the party; those in force need it still."""
-        holds = await self._keeping.holds() if erasure.party else []
-        own = [hold for hold in holds if hold.party == erasure.party]
+        if erasure.party is None:
+            return []
+        own = await self._keeping.holds_on(party_from_ref(erasure.party))
         for hold in own:
             if hold.released_at is None:
                 left.kept.append(("CallHold", hold.id, _HELD + hold.id))
@@ -231,16 +234,16 @@ class Erasing:
         if erasure.conversation_id is None and erasure.party is None:
             return
         party = party_from_ref(erasure.party) if erasure.party else None
-        async for ids in walked(
+        async for keys in walked(
             self._keeping, conversation_id=erasure.conversation_id, party=party
         ):
-            rows: dict[str, list[Recording]] = {id: [] for id in ids}
-            for row in await self._keeping.recordings_of_calls(ids):
+            rows: dict[str, list[Recording]] = {id: [] for _, id in keys}
+            for row in await self._keeping.recordings_of_calls(keys):
                 rows[row.call_session_id].append(row)
             if party is None:
-                yield [_of_conversation(erasure, id, rows[id]) for id in ids]
+                yield [_of_conversation(erasure, id, of_call) for id, of_call in rows.items()]
             else:
-                yield [await self._of_party(erasure, party, id, rows[id]) for id in ids]
+                yield [await self._of_party(erasure, party, *each) for each in rows.items()]
 
     async def _of_party(
         self, erasure: Erasure, party: Party, id: str, rows: list[Recording]

@@ -201,10 +201,10 @@ class Holds:
         if hold.call_session_id is not None:
             yield [hold.call_session_id]
         elif hold.conversation_id is not None or hold.held_party is not None:
-            async for ids in walked(
+            async for keys in walked(
                 self._keeping, conversation_id=hold.conversation_id, party=hold.held_party
             ):
-                yield ids
+                yield [id for _, id in keys]
 
 
 def _settled(seen: Hold) -> Callable[[Hold | None], Hold | None]:

@@ -14,28 +14,32 @@ ErasureChange = Callable[[Erasure | None], Erasure | None]
 """From the row that is there to the one to write; None: nothing is written."""
 
 
+Key = tuple[str, str]
+"""A call's conversation, and its id."""
+
 PAGE = 50
 """Calls at once: few enough that nobody waits for long."""
 
 
 async def walked(
     keeping: "Keeping", *, conversation_id: str | None, party: Party | None
-) -> AsyncIterator[list[str]]:
-    """The ids of all calls of a conversation, or that a party has a log entry of, PAGE by PAGE.
+) -> AsyncIterator[list[Key]]:
+    """The keys of all calls of a conversation, or that a party has a log entry of, PAGE by PAGE.
     They may be deleted on the way."""
     place: Place | None = None
     last, full = "", True
     while full:
         if conversation_id is not None:
             places = await keeping.calls_in(conversation_id, place, PAGE)
-            ids, place = [id for _, id in places], places[-1] if places else None
+            keys = [(conversation_id, id) for _, id in places]
+            place = places[-1] if places else None
         else:
             assert party is not None
-            ids = await keeping.calls_of_party(party, last, PAGE)
-            last = ids[-1] if ids else ""
-        full = len(ids) == PAGE
-        if ids:
-            yield ids
+            keys = await keeping.calls_of_party(party, last, PAGE)
+            last = keys[-1][1] if keys else ""
+        full = len(keys) == PAGE
+        if keys:
+            yield keys
 
 
 class Keeping(Protocol):
@@ -53,6 +57,10 @@ class Keeping(Protocol):
 
     async def holds(self) -> list[Hold]:
         """All, the latest first."""
+        ...
+
+    async def holds_on(self, party: Party) -> list[Hold]:
+        """Those that name the party, released ones too; examines just those."""
         ...
 
     async def unsettled_holds(self, now: datetime) -> list[Hold]:
@@ -76,7 +84,7 @@ class Keeping(Protocol):
         """Of a party, else all; the latest first."""
         ...
 
-    async def calls_of_party(self, party: Party, after: str, limit: int) -> list[str]:
+    async def calls_of_party(self, party: Party, after: str, limit: int) -> list[Key]:
         """The next calls by id, above `after`, that the party has a log entry of."""
         ...
 
@@ -85,7 +93,7 @@ class Keeping(Protocol):
         its id."""
         ...
 
-    async def recordings_of_calls(self, call_ids: Sequence[str]) -> list[Recording]:
+    async def recordings_of_calls(self, calls: Sequence[Key]) -> list[Recording]:
         """All of these."""
         ...
 

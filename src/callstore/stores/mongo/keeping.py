@@ -11,7 +11,7 @@ from callstore.calls.pages import Place
 from callstore.privacy.counting import of_holds, with_late
 from callstore.privacy.model import Counts, Erasure, Hold, Lately
 from callstore.recordings.model import Recording
-from callstore.stores.keeping import ErasureChange, HoldChange
+from callstore.stores.keeping import ErasureChange, HoldChange, Key
 from callstore.stores.mongo import erasing, rows
 from callstore.stores.mongo.codec import CODECS, Document, oid, utc
 from callstore.stores.mongo.ddl import ANY
@@ -37,6 +37,14 @@ class MongoKeeping:
     async def holds(self) -> list[Hold]:
         order = [("placedAt", -1), ("_id", -1)]
         return await self._rows("CallHold", {}, sort=order, hint="CallHold_placed")
+
+    async def holds_on(self, party: Party) -> list[Hold]:
+        in_force = {"party": party.ref, "releasedAt": None}
+        released = {"party": party.ref, "releasedAt": ANY["time"]}
+        return [
+            *await self._rows("CallHold", in_force, hint="CallHold_party"),
+            *await self._rows("CallHold", released, hint="CallHold_released"),
+        ]
 
     async def unsettled_holds(self, now: datetime) -> list[Hold]:
         over = {"until": {**ANY["time"], "$lte": now}, "releasedAt": None, "settled": True}
@@ -76,7 +84,7 @@ class MongoKeeping:
         order = [("requestedAt", -1), ("_id", -1)]
         return await self._rows("CallErasure", where, sort=order, hint=hint)
 
-    async def calls_of_party(self, party: Party, after: str, limit: int) -> list[str]:
+    async def calls_of_party(self, party: Party, after: str, limit: int) -> list[Key]:
         where: Filter = {"party": party.ref}
         if after:
             where["callSessionId"] = {"$gt": oid(after)}
@@ -84,7 +92,7 @@ class MongoKeeping:
         found = await self._fetch(
             "CallLogEntry", where, sort=order, limit=limit, hint="CallLogEntry_party"
         )
-        return [str(row["callSessionId"]) for row in found]
+        return [(str(row["conversationId"]), str(row["callSessionId"])) for row in found]
 
     async def calls_in(self, conversation_id: str, after: Place | None, limit: int) -> list[Place]:
         where: Filter = {"conversationId": oid(conversation_id)}
@@ -98,11 +106,8 @@ class MongoKeeping:
         )
         return [(utc(row["createdAt"]), str(row["_id"])) for row in found]
 
-    async def recordings_of_calls(self, call_ids: Sequence[str]) -> list[Recording]:
-        ids = [oid(id) for id in call_ids]
-        found = await self._fetch("CallSession", {"_id": {"$in": ids}}, hint="_id_")
-        keys = [(str(call["conversationId"]), str(call["_id"])) for call in found]
-        return await self._rows("CallRecording", erasing.of_keys(keys), hint="CallRecording_key")
+    async def recordings_of_calls(self, calls: Sequence[Key]) -> list[Recording]:
+        return await self._rows("CallRecording", erasing.of_keys(calls), hint="CallRecording_key")
 
     async def erase_late(self, erasure_id: str, rows: Sequence[Lately]) -> Counts:
         db = self._engine.db

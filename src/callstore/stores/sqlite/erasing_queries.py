@@ -11,6 +11,9 @@ HOLDS_ON = f"""
 {_ON}callSessionId IN (SELECT value FROM json_each(:calls))
 UNION ALL {_ON}conversationId IN (SELECT value FROM json_each(:conversations))
 UNION ALL {_ON}party IN (SELECT value FROM json_each(:parties))"""
+HOLDS_ON_PARTY = f"""
+{_HOLD} WHERE h.party = :party AND h.releasedAt IS NULL
+UNION ALL {_HOLD} WHERE h.party = :party AND h.releasedAt IS NOT NULL"""
 UNSETTLED_HOLDS = f"""
 {_HOLD} WHERE h.settled = 0
 UNION ALL {_HOLD} WHERE h.settled = 1 AND h.releasedAt IS NULL AND h.until <= :now"""
@@ -26,17 +29,12 @@ ERASURES = f"{_ERASURE} {_LATEST_FIRST}"
 ERASURES_OF = f"{_ERASURE} WHERE e.partyHash = ? {_LATEST_FIRST}"
 
 CALLS_OF_PARTY = """
-SELECT e.callSessionId FROM CallLogEntry e
+SELECT e.conversationId, e.callSessionId FROM CallLogEntry e
 WHERE e.party = ? AND e.callSessionId > ? ORDER BY e.callSessionId LIMIT ?"""
 CALLS_IN = """
 SELECT c.createdAt, c.id FROM CallSession c
 WHERE c.conversationId = ? AND (c.createdAt, c.id) > (?, ?)
 ORDER BY c.createdAt, c.id LIMIT ?"""
-
-RECORDINGS_OF = f"""
-SELECT {columns(tables.RECORDING, "r")} FROM json_each(?) k
-CROSS JOIN CallSession c ON c.id = k.value
-CROSS JOIN CallRecording r ON r.conversationId = c.conversationId AND r.callSessionId = c.id"""
 
 # Of one call: what is bound as :conversation, :call
 _OF_CALL = "WHERE conversationId = :conversation AND callSessionId = :call"

@@ -15,7 +15,7 @@ from callstore.privacy.model import Counts, Erasure, Hold, Lately
 from callstore.recordings.model import Recording
 from callstore.schema import papers
 from callstore.schema.declaration import Collection
-from callstore.stores.keeping import ErasureChange, HoldChange
+from callstore.stores.keeping import ErasureChange, HoldChange, Key
 from callstore.stores.sqlite import erasing, queries
 from callstore.stores.sqlite import erasing_queries as own
 from callstore.stores.sqlite.codec import CODECS, moment, ms
@@ -41,6 +41,9 @@ class SqliteKeeping:
 
     async def holds(self) -> list[Hold]:
         return await self._rows("CallHold", own.HOLDS)
+
+    async def holds_on(self, party: Party) -> list[Hold]:
+        return await self._rows("CallHold", own.HOLDS_ON_PARTY, {"party": party.ref})
 
     async def unsettled_holds(self, now: datetime) -> list[Hold]:
         return await self._rows("CallHold", own.UNSETTLED_HOLDS, {"now": ms(now)})
@@ -69,10 +72,9 @@ class SqliteKeeping:
             return await self._rows("CallErasure", own.ERASURES)
         return await self._rows("CallErasure", own.ERASURES_OF, (party_hash,))
 
-    async def calls_of_party(self, party: Party, after: str, limit: int) -> list[str]:
+    async def calls_of_party(self, party: Party, after: str, limit: int) -> list[Key]:
         bound = (party.ref, after, limit)
-        query = own.CALLS_OF_PARTY
-        return await self._engine.read(lambda db: [id for (id,) in db.execute(query, bound)])
+        return await self._engine.read(lambda db: db.execute(own.CALLS_OF_PARTY, bound).fetchall())
 
     async def calls_in(self, conversation_id: str, after: Place | None, limit: int) -> list[Place]:
         at, id = (ms(after[0]), after[1]) if after else (0, "")
@@ -80,8 +82,9 @@ class SqliteKeeping:
         found = await self._engine.read(lambda db: db.execute(own.CALLS_IN, bound).fetchall())
         return [(moment(at), id) for at, id in found]
 
-    async def recordings_of_calls(self, call_ids: Sequence[str]) -> list[Recording]:
-        return await self._rows("CallRecording", own.RECORDINGS_OF, (json.dumps(call_ids),))
+    async def recordings_of_calls(self, calls: Sequence[Key]) -> list[Recording]:
+        bound = (json.dumps(calls),)
+        return await self._rows("CallRecording", queries.RECORDINGS_OF_CALLS, bound)
 
     async def erase_late(self, erasure_id: str, rows: Sequence[Lately]) -> Counts:
         def work(db: sqlite3.Connection) -> Counts:

@@ -47,7 +47,7 @@ class TestHolds:
         assert (held.holds, held.version) == ([hold.id], call.version + 1)
         assert (await told(calls, call.id))[-1] == "hold.placed"
         before = await counts(calls)
-        clock.advance(400 * DAY)
+        clock.advance(300 * DAY)
         await calls.sweep()
         assert await dated(calls) == set()
         report = await calls.retention.run()
