@@ -6,6 +6,8 @@ from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
+KeepOn = Callable[[], Awaitable[bool]]
+"""Whether who does a long job may go on with it: its lease is renewed."""
 
 
 async def to_its_end(work: Awaitable[T], stop: Callable[[], object] = lambda: None) -> T:

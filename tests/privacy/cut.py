@@ -10,9 +10,9 @@ from tests.cutting import Steps, live_on
 from callstore import User, open_calls
 from callstore.recordings.files import Files
 from callstore.stores.group import Group
-from callstore.stores.mongo.keeping import MongoKeeping
+from callstore.stores.mongo.papers import MongoPapers
 from callstore.stores.mongo.store import MongoStore
-from callstore.stores.sqlite.keeping import SqliteKeeping
+from callstore.stores.sqlite.papers import SqlitePapers
 from callstore.stores.sqlite.store import SqliteStore
 
 SETTINGS = {"secret": "s", "keep_calls_days": 0.01, "keep_captions_days": 0.01}
@@ -31,7 +31,7 @@ def main() -> None:
                 ["change_lease", "stamp", "expire_calls", "expire_rows"],
             )
             steps.cut(
-                MongoKeeping if on_mongo else SqliteKeeping,
+                MongoPapers if on_mongo else SqlitePapers,
                 ["change_erasure", "erase_late", "forget_holds", "scrub"],
             )
             steps.cut(Files, ["remove"])

@@ -88,6 +88,7 @@ class World:
             conversation_id=self.live[20].conversation_id,
             call_session_id=self.live[20].id,
             participant_id=chosen_id(79),
+            at=self.clock(),
         )
         self.recordings = [await self.record(call) for call in self.live[30:60] for _ in range(3)]
 
@@ -255,11 +256,11 @@ METHODS: dict[str, Work] = {
     "join under a hold": lambda w: w.calls.join(w.live[76].id, user(976)),
     "erase": lambda w: w.calls.privacy.erase(w.someone),
     "erase, counted": lambda w: w.calls.privacy.erase(w.party, dry_run=True),
-    "what came late": lambda w: w.calls._store.keeping.erase_late(chosen_id(80), [w.lately]),
+    "what came late": lambda w: w.calls._store.papers.erase_late(chosen_id(80), [w.lately]),
     "delete_conversation": lambda w: w.calls.privacy.delete_conversation(w.other_room),
     "receipts": lambda w: w.calls.privacy.receipts(),
     "receipts of a party": lambda w: w.calls.privacy.receipts(w.someone),
-    "erasures pending": lambda w: w.calls._store.keeping.pending_erasures(),
+    "erasures pending": lambda w: w.calls._store.papers.pending_erasures(),
     "retention: papers": lambda w: w.calls._store.expire_rows("CallHold", w.clock(), 20),
     "lease": lambda w: w.calls._store.change_lease("x", lambda _: None),
     "copying: rows": lambda w: w.calls._store.rows("CallParticipant", None, 100),

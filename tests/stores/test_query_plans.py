@@ -170,7 +170,6 @@ PLANS: dict[str, tuple[str, list[str]]] = {
     "pending erasures": (erasing_queries.PENDING, ["e CallErasure_pending"]),
     "erasures": (erasing_queries.ERASURES, []),
     "erasures of a party": (erasing_queries.ERASURES_OF, ["e CallErasure_party"]),
-    "calls of a party": (erasing_queries.CALLS_OF_PARTY, ["e CallLogEntry_party"]),
     "calls in a conversation": (erasing_queries.CALLS_IN, ["c CallSession_history"]),
     "forget whom events are about": (
         erasing_queries.FORGET_IN_EVENTS["userId"],

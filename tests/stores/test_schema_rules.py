@@ -83,7 +83,7 @@ def papers(at: datetime) -> dict[str, list[Any]]:
         Hold(id=chosen_id(60 + n), reason="a lawsuit", placed_by="eve", placed_at=at, **place)
         for n, place in enumerate(places)
     ]
-    late = Lately(conversation_id=OTHER, call_session_id=OTHER, participant_id=OTHER)
+    late = Lately(conversation_id=OTHER, call_session_id=OTHER, participant_id=OTHER, at=at)
     erasures = [
         Erasure(
             id=chosen_id(70 + n),

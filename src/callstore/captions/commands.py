@@ -75,4 +75,6 @@ class TranslateCaption(OnCaption, frozen=True, kw_only=True):
 
 
 class DeleteCaption(OnCaption, frozen=True, kw_only=True):
-    pass
+    @property
+    def looks_at_holds(self) -> bool:
+        return True

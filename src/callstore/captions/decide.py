@@ -1,5 +1,6 @@
 """Captions, as commands of a call: pure, decided in the group like any other."""
 
+from callstore.calls.lifecycle import held
 from callstore.calls.lifecycle.turn import Context, State, Transition, Turn, heard
 from callstore.captions.commands import AddCaptions, DeleteCaption, OnCaption, TranslateCaption
 from callstore.captions.merge import merge, translated
@@ -43,7 +44,9 @@ def decide_translate(state: State, command: TranslateCaption, context: Context) 
 
 def decide_delete(state: State, command: DeleteCaption, context: Context) -> Transition:
     turn = Turn(state, context)
-    turn.made.captions[_found(turn, command).key] = None
+    caption = _found(turn, command)
+    held.need_free(turn)
+    turn.made.captions[caption.key] = None
     turn.made.answer = ()
     return turn.made
 

@@ -120,7 +120,8 @@ class Captions:
         return made
 
     async def delete(self, caption_id: str, *, by: str | None = None) -> None:
-        """For a user's wish. `by` is who does it, for the audit."""
+        """For a user's wish; Held while its call is under a hold. `by` is who does it, for the
+        audit."""
         asked = check(_Deleted, caption_id=caption_id, by=by)
         caption = await self._found(asked.caption_id)
         about = {"captionId": caption.id, "callId": caption.call_session_id}

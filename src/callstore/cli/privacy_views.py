@@ -46,7 +46,7 @@ def show_receipts(receipts: Sequence[Receipt]) -> None:
     if not receipts:
         show("nothing was erased")
         return
-    grid = Grid("id", "asked", "status", "mode", "went>", "kept>", "done", "of", "by")
+    grid = Grid("id", "asked", "status", "mode", "changes>", "kept>", "done", "of", "by")
     for receipt in receipts:
         hashed = receipt.party_hash and f"party {receipt.party_hash[:12]}…"
         grid.add_row(
@@ -88,4 +88,4 @@ def _on(hold: Hold) -> str | Text:
         return f"call {hold.call_session_id}"
     if hold.conversation_id is not None:
         return f"conversation {hold.conversation_id}"
-    return Text("an erased party") if hold.held_party is None else who(hold.held_party)
+    return Text("an erased party") if hold.of_party is None else who(hold.of_party)

@@ -67,6 +67,9 @@ def _show(report: RetentionReport, went: str) -> None:
     rows = some(sum(report.rows.values()), "row")
     files = some(report.files, "file of a recording", "files of recordings")
     show(f"{rows} and {files} {went} as of {moment(report.now)}")
+    if report.held:
+        calls = some(report.held, "call stays", "calls stay")
+        show(f"{calls} though the time has come: under a hold")
     if report.unstamped:
         calls = some(report.unstamped, "ended call is", "ended calls are")
         show(f"{calls} not stamped yet: a sweep does that, or a run")

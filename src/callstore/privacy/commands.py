@@ -1,16 +1,21 @@
 """What privacy asks of calls, as data."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from callstore.calls.commands import OnCall
 from callstore.calls.model import Party
 from callstore.ids import Id
-from callstore.privacy.model import EraseMode
+from callstore.privacy.model import EraseMode, EraseRecordings
 
 
 class PlaceHold(OnCall, frozen=True, kw_only=True):
+    """On a call that the hold is on when this is decided: else it is left alone."""
+
     hold_id: Id
+
+    @property
+    def looks_at_holds(self) -> bool:
+        return True
 
 
 class ReleaseHold(OnCall, frozen=True, kw_only=True):
@@ -23,8 +28,9 @@ class EraseParty(OnCall, frozen=True, kw_only=True):
     party: Party
     mode: EraseMode
     erasure_id: Id
-    since: datetime  # of the erasure
-    recordings: Sequence[str] = ()  # whose files have gone for it
+    since: datetime  # when it was asked
+    until: datetime | None  # calls that began later are left alone
+    recordings: EraseRecordings  # whose files have gone before
 
     @property
     def looks_at_holds(self) -> bool:

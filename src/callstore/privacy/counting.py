@@ -43,9 +43,11 @@ def with_gone(erasure: Erasure, gone: Iterable[Erased]) -> Erasure:
             conversation_id=each.call.conversation_id,
             call_session_id=each.call.id,
             participant_id=each.participant.id if each.participant else None,
+            at=each.at,
         )
         for each in listed
         if each.lately and (each.party is None or each.participant is not None)
     ]
     counts = summed((erasure.counts, *(each.counts for each in listed)))
-    return replace(erasure, counts=counts, lately=[*erasure.lately, *lately])
+    kept = [*erasure.kept, *(item for each in listed for item in each.kept)]
+    return replace(erasure, counts=counts, kept=kept, lately=[*erasure.lately, *lately])

@@ -8,7 +8,16 @@ import msgspec
 
 from callstore.calls import commands
 from callstore.calls.lifecycle import expiry, going, held
-from callstore.calls.lifecycle.turn import LATE, Context, Erased, State, Transition, Turn, key
+from callstore.calls.lifecycle.turn import (
+    LATE,
+    MARGIN,
+    Context,
+    Erased,
+    State,
+    Transition,
+    Turn,
+    key,
+)
 from callstore.calls.model import LogEntry, Participant, Party, Row, replace
 from callstore.errors import Conflict
 from callstore.ids import NOBODY
@@ -19,11 +28,15 @@ from callstore.privacy.personal import nulled
 from callstore.recordings.model import Recording
 
 R = TypeVar("R", bound=Row)
+KEEP, OTHERS = "recordings=keep", "another party asked for it"
+"""Why a recording's file stays by the rules."""
 
 
 def _place(state: State, command: PlaceHold, context: Context) -> Transition:
     turn = Turn(state, context)
-    held.place(turn, command.hold_id)
+    over = held.covering(context.holds, turn.call, state.parties)
+    if any(hold.id == command.hold_id for hold in over):
+        held.place(turn, command.hold_id)
     return expiry.settled(turn)
 
 
@@ -39,7 +52,9 @@ def _delete(state: State, command: DeleteCall, context: Context) -> Transition:
     held.need_free(turn)
     if turn.call.live:
         raise Conflict(f"call {turn.call.id} is live")
-    erased = Erased(erasure_id=command.erasure_id, call=turn.call, lately=_went_on_lately(turn))
+    erased = Erased(
+        erasure_id=command.erasure_id, call=turn.call, lately=_went_on_lately(turn), at=turn.now
+    )
     _count_files(erased, turn.recordings(), command.since)
     turn.made.erased = turn.made.answer = erased
     return turn.done()
@@ -49,6 +64,8 @@ def _erase(state: State, command: EraseParty, context: Context) -> Transition:
     """The party leaves first, where it is live; what it leaves to others stays as it is, but for
     who it was."""
     turn, party = Turn(state, context), command.party
+    if command.until is not None and turn.call.created_at > command.until:
+        return turn.done()
     held.need_free(turn)
     lately = _went_on_lately(turn)
     _part(turn, party)
@@ -62,13 +79,17 @@ def _erase(state: State, command: EraseParty, context: Context) -> Transition:
         delete=command.mode == "delete",
         recordings=[each.id for each in turn.recordings() if each.requester == party],
         lately=lately,
+        at=turn.now,
     )
     turn.made.answer = erased
     if row is None and entry is None:
         return turn.done()
     turn.made.erased = erased
-    files = [each for each in turn.recordings() if each.id in command.recordings]
-    _count_files(erased, files, command.since)
+    going = [each for each in turn.recordings() if _goes(each, command, row)]
+    _count_files(erased, going, command.since)
+    why = KEEP if command.recordings == "keep" else OTHERS
+    kept = [each.id for each in turn.recordings() if each not in going and each.keeps_call]
+    erased.kept = [("CallRecording", id, why) for id in kept]
     turn.event("privacy.erased", data={"mode": command.mode})
     _erase_rows(turn, erased, row, entry)
     _erase_references(turn, erased, party)
@@ -84,19 +105,26 @@ def _count_files(erased: Erased, recordings: Iterable[Recording], since: datetim
             counted(erased.counts, "CallRecording", "file", 1)
 
 
+def _goes(recording: Recording, command: EraseParty, row: Participant | None) -> bool:
+    if recording.requester == command.party:
+        return command.recordings != "keep"
+    return command.recordings == "participated" and row is not None
+
+
 def _went_on_lately(turn: Turn) -> bool:
     ended = turn.call.ended_at
-    return ended is None or turn.now - ended <= LATE
+    return ended is None or turn.now - ended <= LATE + MARGIN
 
 
 def _part(turn: Turn, party: Party) -> None:
     if not turn.call.live:
         return
     row, entry = turn.participant(party), turn.entry(party)
-    if row is not None and row.live:
-        going.leave(turn, commands.Leave(call_id=turn.call.id, party=party))
-    elif entry is not None and entry.response == "ringing":
+    rings = entry is not None and (entry.direction, entry.response) == ("incoming", "ringing")
+    if rings:  # be its device in the call already
         going.decline(turn, commands.Decline(call_id=turn.call.id, party=party))
+    elif row is not None and row.live:
+        going.leave(turn, commands.Leave(call_id=turn.call.id, party=party))
 
 
 def _erase_rows(
@@ -118,8 +146,11 @@ def _erase_rows(
         if erased.delete:
             counted(erased.counts, "CallLogEntry", "rows", 1)
         else:
-            without_party = _without(entry, nulled("CallLogEntry", LogEntry), erased.counts)
-            made.entries[entry.id] = replace(without_party, anonymized_at=now)
+            left = _without(entry, nulled("CallLogEntry", LogEntry), erased.counts)
+            if turn.call.live:  # whose it is, its end does not know
+                talked = going.talk_seconds(row, turn.call.started_at, now)
+                left = replace(left, talk_seconds=talked)
+            made.entries[entry.id] = replace(left, anonymized_at=now)
 
 
 def _erase_references(turn: Turn, erased: Erased, party: Party) -> None:

@@ -6,13 +6,15 @@ Whatever is cut off at whatever point, or held, `finish` goes on with.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
 
 from msgspec import Struct, field
 
 from callstore.calls.commands import Command, End
-from callstore.calls.model import Party, party_from_ref, replace
+from callstore.calls.lifecycle.turn import MARGIN
+from callstore.calls.model import Party, replace
 from callstore.errors import (
     Busy,
     CallstoreError,
@@ -24,30 +26,56 @@ from callstore.errors import (
 )
 from callstore.privacy.commands import DeleteCall, EraseParty
 from callstore.privacy.counting import of_holds, summed
+from callstore.privacy.decide import KEEP, OTHERS
 from callstore.privacy.model import Erasure, Hold, Kept
+from callstore.privacy.walk import calls_in, calls_of
 from callstore.recordings.commands import AbortUpload, BeginDelete, FailRecording, FinishDelete
 from callstore.recordings.model import Recording
 from callstore.recordings.uploads import Uploads
 from callstore.settings import Settings
 from callstore.stores.group import Group
 from callstore.stores.holding import holding
-from callstore.stores.keeping import walked
 from callstore.stores.protocol import Store
+from callstore.tasks import KeepOn
 from callstore.times import LATEST
 
 _ROUNDS = 3  # of a party that comes back all the time
 _ERASED = "erased"  # why a recording fails that will get no file
-_KEEP, _OTHERS = "recordings=keep", "another party asked for it"
-_HELD = "under hold "
 _log = logging.getLogger("callstore")
-KeepOn = Callable[[], Awaitable[bool]]
 
 
 class Left(Struct, kw_only=True):
-    """What stays: `kept` by the rules or by what hinders it; it `waits` where that may pass."""
+    """What hinders it: `kept`, by which holds, and whether by anything else. Or it was stopped."""
 
     kept: list[Kept] = field(default_factory=list)
-    waits: bool = False
+    holds: set[str] = field(default_factory=set)
+    otherwise: bool = False
+
+    @property
+    def waits(self) -> bool:
+        return bool(self.holds) or self.otherwise
+
+    def held(self, collection: str, id: str, holds: Sequence[str]) -> None:
+        self.kept.append((collection, id, f"under hold {', '.join(holds)}"))
+        self.holds.update(holds)
+
+    def stays(self, collection: str, id: str, why: object) -> None:
+        self.kept.append((collection, id, str(why)))
+        self.otherwise = True
+
+    def by(self, call_id: str, error: BaseException) -> None:
+        """That the database is away stops it all."""
+        match error:
+            case NotFound():
+                return
+            case Held():
+                self.held("CallSession", call_id, error.holds)
+            case _FileStays():
+                self.stays("CallRecording", error.recording_id, error)
+            case Conflict():
+                self.stays("CallSession", call_id, error)
+            case _:
+                raise error
 
 
 class _Work(Struct, frozen=True, kw_only=True):
@@ -55,7 +83,6 @@ class _Work(Struct, frozen=True, kw_only=True):
 
     call_id: str
     recordings: Sequence[Recording]
-    kept: Sequence[Recording]  # by the rules
     command: Command
 
 
@@ -76,50 +103,39 @@ class Erasing:
         settings: Settings,
     ) -> None:
         self._store = store
-        self._keeping = store.keeping
+        self._papers = store.papers
         self._group = group
         self._uploads = uploads
         self._clock = clock
         self._keep = settings.keep_audit
-        self._deadline = settings.command_deadline
+        self._deadline = timedelta(seconds=settings.command_deadline)
 
     async def begin(self, erasure: Erasure) -> Erasure:
         """Written down, then done as far as it can be; the erasure as it is then."""
-        await self._keeping.change_erasure(erasure.id, lambda _: erasure)
-        return await self.go_on(erasure)
-
-    async def go_on(self, erasure: Erasure) -> Erasure:
-        """Conflict while another does it."""
-        refusal = Conflict(f"erasure {erasure.id} is being done already")
-        async with holding(self._store, f"erasure:{erasure.id}", self._clock, refusal=refusal):
-            left = await self._pass(erasure)
-            if self._keeping.lags:
-                left = await self._late(erasure) or left
-            if erasure.party is not None:
-                party = party_from_ref(erasure.party)
-                await self._keeping.forget_holds(erasure.id, party, self._clock())
-            told = await self._tell(erasure, left)
-            # The party itself is among what is scrubbed.
-            if left.waits or not await self._keeping.scrub():
-                return told
-            return await self._done(told)
+        async with self._alone(erasure.id):
+            await self._papers.change_erasure(erasure.id, lambda there: there or erasure)
+            await self._pass(erasure, _always, None)
+            if self._papers.lags:
+                await self._wait_for_late(erasure)
+            # Who came back meanwhile goes as well.
+            return await self._end(erasure, await self._pass(erasure, _always, None))
 
     async def finish(self, keep_on: KeepOn) -> tuple[int, int]:
         """Goes on with what is pending, but for what only holds hinder that are all in force still:
         (how many were done, how many could not)."""
         done = failed = 0
-        pending = await self._keeping.pending_erasures()
-        there = await self._keeping.holds() if pending else []
+        pending = await self._papers.pending_erasures()
+        there = await self._papers.holds() if pending else []
         holds = {hold.id for hold in there if hold.released_at is None}
         for erasure in pending:
             if not await keep_on():
                 break
-            if _only_held(erasure, holds):
+            if erasure.holds and holds.issuperset(erasure.holds):
                 continue
             try:
-                done += (await self.go_on(erasure)).status == "done"
+                done += await self._go_on(erasure.id, keep_on)
             except Conflict:
-                continue
+                continue  # another does it
             except CallstoreError as error:
                 _log.error("erasure %s could not be finished", erasure.id, exc_info=error)
                 failed += 1
@@ -127,84 +143,118 @@ class Erasing:
                     break
         return done, failed
 
+    async def _go_on(self, erasure_id: str, keep_on: KeepOn) -> bool:
+        """Whether it is done. What has begun since it was asked is left alone."""
+        async with self._alone(erasure_id):
+            erasure = await self._papers.erasure(erasure_id)
+            if erasure is None or erasure.status == "done":
+                return False
+            if self._papers.lags:
+                late = [row for row in erasure.lately if row.at + self._deadline <= self._clock()]
+                await self._papers.erase_late(erasure_id, late)
+            left = await self._pass(erasure, keep_on, erasure.requested_at + MARGIN)
+            return (await self._end(erasure, left)).status == "done"
+
+    def _alone(self, erasure_id: str) -> AbstractAsyncContextManager[str]:
+        refusal = Conflict(f"erasure {erasure_id} is being done already")
+        return holding(self._store, f"erasure:{erasure_id}", self._clock, refusal=refusal)
+
     async def rehearse(self, erasure: Erasure) -> Erasure:
         """What `begin` would do: everything is done, and taken back."""
-        left = Left()
+        left, kept = Left(), list[Kept]()
         own = await self._own_holds(erasure, left)
-        counts = [of_holds(sum(hold.released_at is not None for hold in own))]
-        async for page in self._work(erasure):
-            for some in page:
-                left.kept += _kept_by_rule(erasure, some)
+        counts = [of_holds(sum(hold.settled and hold.released_at is not None for hold in own))]
+        async for page in self._work(erasure, None):
             commands = [(some, command) for some in page for command in _all_of(some)]
             outcomes = await self._group.rehearse([command for _, command in commands])
             for (some, command), outcome in zip(commands, outcomes, strict=True):
                 if command is not some.command:
                     continue
                 if isinstance(outcome, CallstoreError):
-                    _leave(left, some.call_id, outcome)
+                    left.by(some.call_id, outcome)
                 else:
                     counts.append(outcome.counts)
+                    kept += outcome.kept
         return replace(
             erasure,
             counts=summed(counts),
-            kept=left.kept,
+            kept=[*kept, *left.kept],
             status="pending" if left.waits else "done",
         )
 
-    async def _late(self, erasure: Erasure) -> Left | None:
+    async def _wait_for_late(self, erasure: Erasure) -> None:
         """What was on its way when its call, or its participant, went, has come by now, or never
         comes."""
-        left = None
         for _ in range(_ROUNDS):
-            now = await self._keeping.erasure(erasure.id)
+            now = await self._papers.erasure(erasure.id)
             if now is None or not now.lately:
                 break
-            await asyncio.sleep(self._deadline)
-            await self._keeping.erase_late(erasure.id, now.lately)
-            left = await self._pass(erasure)
-        return left
+            await asyncio.sleep(self._deadline.total_seconds())
+            await self._papers.erase_late(erasure.id, now.lately)
+            await self._pass(erasure, _always, None)
+
+    async def _end(self, erasure: Erasure, left: Left) -> Erasure:
+        if (party := erasure.of_party) is not None:
+            await self._papers.forget_holds(erasure.id, party, self._clock())
+        told = await self._tell(erasure, left)
+        waits = left.waits or (self._papers.lags and told.lately)
+        # The party itself is among what is scrubbed.
+        if waits or not await self._papers.scrub(words="CallTranscription" in told.counts):
+            return told
+        return await self._done(told)
 
     async def _tell(self, erasure: Erasure, left: Left) -> Erasure:
         """Whom it was of, only what is left needs to know."""
 
         def change(row: Erasure | None) -> Erasure | None:
-            party = row.party if row and left.waits else None
-            return row and replace(row, kept=left.kept, lately=[], party=party)
+            if row is None:
+                return None
+            by_rule = [item for item in row.kept if item[2] in (KEEP, OTHERS)]
+            return replace(
+                row,
+                kept=[*by_rule, *left.kept],
+                holds=[] if left.otherwise else sorted(left.holds),
+                party=row.party if left.waits else None,
+            )
 
-        return await self._keeping.change_erasure(erasure.id, change) or erasure
+        return await self._papers.change_erasure(erasure.id, change) or erasure
 
     async def _done(self, erasure: Erasure) -> Erasure:
         now = self._clock()
 
         def change(row: Erasure | None) -> Erasure | None:
             expires = min(now + self._keep, LATEST)
-            return row and replace(row, status="done", done_at=now, expires_at=expires)
+            done = {"status": "done", "done_at": now, "expires_at": expires}
+            return row and replace(row, lately=[], **done)
 
-        return await self._keeping.change_erasure(erasure.id, change) or erasure
+        return await self._papers.change_erasure(erasure.id, change) or erasure
 
-    async def _pass(self, erasure: Erasure) -> Left:
+    async def _pass(self, erasure: Erasure, keep_on: KeepOn, until: datetime | None) -> Left:
+        """All calls of it that began until then (None: that there are)."""
         left = Left()
         await self._own_holds(erasure, left)
-        async for page in self._work(erasure):
-            for some in page:
-                left.kept += _kept_by_rule(erasure, some)
+        async for page in self._work(erasure, until):
+            if not await keep_on():
+                left.otherwise = True
+                break
             outcomes = await asyncio.gather(
                 *(self._do(some) for some in page), return_exceptions=True
             )
             for some, outcome in zip(page, outcomes, strict=True):
                 if isinstance(outcome, BaseException):
-                    _leave(left, some.call_id, outcome)
+                    left.by(some.call_id, outcome)
         return left
 
     async def _own_holds(self, erasure: Erasure, left: Left) -> list[Hold]:
         """The holds that name the party; those in force need it still."""
-        if erasure.party is None:
+        if (party := erasure.of_party) is None:
             return []
-        own = await self._keeping.holds_on(party_from_ref(erasure.party))
+        own = await self._papers.holds_on(party)
         for hold in own:
             if hold.released_at is None:
-                left.kept.append(("CallHold", hold.id, _HELD + hold.id))
-                left.waits = True
+                left.held("CallHold", hold.id, [hold.id])
+            elif not hold.settled:
+                left.stays("CallHold", hold.id, "not every call knows that it is released")
         return own
 
     async def _do(self, some: _Work) -> None:
@@ -225,41 +275,48 @@ class Erasing:
             else:
                 await self._uploads.fail(row, _ERASED)
         except (Conflict, StoreError) as error:
-            if isinstance(error, Held):
-                raise
             raise _FileStays(row.id, error) from error
 
-    async def _work(self, erasure: Erasure) -> AsyncIterator[list[_Work]]:
-        """Nothing where it is told already what went, and only files are to be scrubbed."""
-        if erasure.conversation_id is None and erasure.party is None:
-            return
-        party = party_from_ref(erasure.party) if erasure.party else None
-        async for keys in walked(
-            self._keeping, conversation_id=erasure.conversation_id, party=party
-        ):
-            rows: dict[str, list[Recording]] = {id: [] for _, id in keys}
-            for row in await self._keeping.recordings_of_calls(keys):
-                rows[row.call_session_id].append(row)
-            if party is None:
-                yield [_of_conversation(erasure, id, of_call) for id, of_call in rows.items()]
-            else:
-                yield [await self._of_party(erasure, party, *each) for each in rows.items()]
+    async def _work(self, erasure: Erasure, until: datetime | None) -> AsyncIterator[list[_Work]]:
+        """Nothing of a party where it is told already what went."""
+        party = erasure.of_party
+        if erasure.conversation_id is not None:
+            room = erasure.conversation_id
+            async for places in calls_in(self._store, room):
+                ids = [id for at, id in places if until is None or at <= until]
+                rows = await self._recordings([(room, id) for id in ids])
+                yield [_of_conversation(erasure, *each) for each in rows.items()]
+        elif party is not None:
+            async for keys in calls_of(self._store, party):
+                rows = await self._recordings(keys)
+                yield [await self._of_party(erasure, party, until, *each) for each in rows.items()]
+
+    async def _recordings(self, keys: Sequence[tuple[str, str]]) -> dict[str, list[Recording]]:
+        rows: dict[str, list[Recording]] = {id: [] for _, id in keys}
+        for row in await self._papers.recordings_of_calls(keys) if keys else ():
+            rows[row.call_session_id].append(row)
+        return rows
 
     async def _of_party(
-        self, erasure: Erasure, party: Party, id: str, rows: list[Recording]
+        self,
+        erasure: Erasure,
+        party: Party,
+        until: datetime | None,
+        id: str,
+        rows: Sequence[Recording],
     ) -> _Work:
-        going = [row for row in rows if await self._goes(row, erasure, party)]
+        going = [row for row in rows if row.keeps_call and await self._goes(row, erasure, party)]
         return _Work(
             call_id=id,
-            recordings=[row for row in going if row.keeps_call],
-            kept=[row for row in rows if row not in going and row.keeps_call],
+            recordings=going,
             command=EraseParty(
                 call_id=id,
                 party=party,
                 mode=erasure.mode,
                 erasure_id=erasure.id,
                 since=erasure.requested_at,
-                recordings=[row.id for row in going],
+                until=until,
+                recordings=erasure.recordings,
             ),
         )
 
@@ -271,17 +328,16 @@ class Erasing:
         return erasure.recordings == "requested" and row.requester == party
 
 
-def _of_conversation(erasure: Erasure, id: str, rows: list[Recording]) -> _Work:
+def _of_conversation(erasure: Erasure, id: str, rows: Sequence[Recording]) -> _Work:
     return _Work(
         call_id=id,
         recordings=[row for row in rows if row.keeps_call],
-        kept=[],
         command=DeleteCall(call_id=id, erasure_id=erasure.id, since=erasure.requested_at),
     )
 
 
 def _all_of(some: _Work) -> Iterable[Command]:
-    """The commands of `_do`, those on files included."""
+    """The commands of `_do`, those that files take included."""
     id = some.call_id
     if isinstance(some.command, DeleteCall):
         yield End(call_id=id, by=None, reason="forced")
@@ -299,30 +355,5 @@ def _all_of(some: _Work) -> Iterable[Command]:
     yield some.command
 
 
-def _kept_by_rule(erasure: Erasure, some: _Work) -> list[Kept]:
-    why = _KEEP if erasure.recordings == "keep" else _OTHERS
-    return [("CallRecording", row.id, why) for row in some.kept]
-
-
-def _leave(left: Left, call_id: str, error: BaseException) -> None:
-    """What hinders it stays on record; that the database is away stops it all."""
-    match error:
-        case NotFound():
-            return
-        case Held():
-            left.kept.append(("CallSession", call_id, _HELD + ", ".join(error.holds)))
-        case _FileStays():
-            left.kept.append(("CallRecording", error.recording_id, str(error)))
-        case Conflict():
-            left.kept.append(("CallSession", call_id, str(error)))
-        case _:
-            raise error
-    left.waits = True
-
-
-def _only_held(erasure: Erasure, holds: set[str]) -> bool:
-    """Whether all that hinders it are holds, and each is in force still."""
-    waits = [why for _, _, why in erasure.kept if why not in (_KEEP, _OTHERS)]
-    return bool(waits) and all(
-        why.startswith(_HELD) and holds.issuperset(why[len(_HELD) :].split(", ")) for why in waits
-    )
+async def _always() -> bool:
+    return True

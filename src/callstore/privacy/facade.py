@@ -65,7 +65,7 @@ class Privacy:
         new_id: Callable[[], str],
         settings: Settings,
     ) -> None:
-        self._keeping = store.keeping
+        self._papers = store.papers
         self._erasing = erasing
         self._export = export
         self._audit = audit
@@ -143,7 +143,7 @@ class Privacy:
         who = None
         if asked.party is not None:
             who = party_hash(asked.party, self._settings.key(PURPOSE))
-        return [_receipt(erasure) for erasure in await self._keeping.erasures(who)]
+        return [_receipt(erasure) for erasure in await self._papers.erasures(who)]
 
     def export(
         self, party: Party, *, format: ExportFormat = "json", by: str | None = None

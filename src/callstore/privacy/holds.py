@@ -2,7 +2,7 @@
 
 import asyncio
 import builtins
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -13,16 +13,16 @@ from callstore.ids import Id
 from callstore.privacy.audit import Audit
 from callstore.privacy.commands import PlaceHold, ReleaseHold
 from callstore.privacy.model import Hold
+from callstore.privacy.walk import calls_in, calls_of
 from callstore.settings import Settings
 from callstore.stores.group import Group
-from callstore.stores.keeping import walked
 from callstore.stores.protocol import Store
+from callstore.tasks import KeepOn
 from callstore.times import LATEST
 from callstore.validation import Time, check, need_one
 
 SETTLED_AFTER = timedelta(seconds=90)
 """What began before a hold was placed or released has ended by then: all later commands know."""
-KeepOn = Callable[[], Awaitable[bool]]
 
 
 class _On(Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class Holds:
         settings: Settings,
     ) -> None:
         self._store = store
-        self._keeping = store.keeping
+        self._papers = store.papers
         self._group = group
         self._audit = audit
         self._clock = clock
@@ -79,8 +79,8 @@ class Holds:
         until: datetime | None = None,
     ) -> Hold:
         """Holds a call, all calls of a conversation, or all that a party has a row or a log entry
-        in: exactly one of them. It counts from when this returns, until it is released or `until`
-        has come. Costs a command for each call that is there."""
+        in: exactly one of them. It counts from when this returns, until it is released, which the
+        first sweep after `until` does, too. Costs a command for each call that is there."""
         asked = check(
             _Place,
             call_id=call_id,
@@ -97,12 +97,11 @@ class Holds:
         if asked.call_id is not None and await self._store.call(asked.call_id) is None:
             raise NotFound("call", asked.call_id)
         hold = self._new(asked, now)
-        on = {"callSessionId": hold.call_session_id, "conversationId": hold.conversation_id}
-        data = {"holdId": hold.id} | {name: id for name, id in on.items() if id is not None}
-        await self._audit.record("hold.place", by=asked.by, party=asked.party, data=data)
-        await self._keeping.change_hold(hold.id, lambda _: hold)
+        party = hold.of_party
+        await self._audit.record("hold.place", by=asked.by, party=party, data=_data(hold))
+        await self._papers.change_hold(hold.id, lambda there: there or hold)
         await self._tell(hold)
-        return hold
+        return await self._settled(hold)
 
     def _new(self, asked: _Place, now: datetime) -> Hold:
         return Hold(
@@ -120,9 +119,11 @@ class Holds:
         """What is under no other hold falls back under the rules at the next sweep. One that was
         released already stays as it is."""
         asked = check(_Release, hold_id=hold_id, by=by)
-        if await self._keeping.hold(asked.hold_id) is None:
+        hold = await self._papers.hold(asked.hold_id)
+        if hold is None:
             raise NotFound("hold", asked.hold_id)
-        await self._audit.record("hold.release", by=asked.by, data={"holdId": asked.hold_id})
+        about = hold.of_party
+        await self._audit.record("hold.release", by=asked.by, party=about, data=_data(hold))
         return await self._release(asked.hold_id, asked.by, self._clock())
 
     async def list(
@@ -142,10 +143,17 @@ class Holds:
             party=party,
             released=released,
         )
+        on = {
+            "party": asked.party,
+            "conversation_id": asked.conversation_id,
+            "call_id": asked.call_id,
+        }
+        if any(each is not None for each in on.values()):
+            need_one(**on)
         wanted = (asked.call_id, asked.conversation_id, asked.party and asked.party.ref)
         return [
             hold
-            for hold in await self._keeping.holds()
+            for hold in await self._papers.holds()
             if (asked.released or hold.released_at is None)
             and (
                 not any(wanted)
@@ -157,16 +165,17 @@ class Holds:
         """Releases holds that are over, and tells calls of the others that may not know yet; how
         many were released."""
         count = 0
-        for hold in await self._keeping.unsettled_holds(now):
+        for hold in await self._papers.unsettled_holds(now):
             if not await keep_on():
                 break
             if hold.released_at is None and hold.until is not None and hold.until <= now:
+                await self._audit.record("hold.release", by=None, data=_data(hold))
                 await self._release(hold.id, None, now)
                 count += 1
             else:
                 await self._tell(hold)
                 if now - (hold.released_at or hold.placed_at) >= SETTLED_AFTER:
-                    await self._keeping.change_hold(hold.id, _settled(hold))
+                    await self._papers.change_hold(hold.id, _settling(hold))
         return count
 
     async def _release(self, hold_id: str, by: str | None, now: datetime) -> Hold:
@@ -181,12 +190,19 @@ class Holds:
                 expires_at=min(now + self._keep, LATEST),
             )
 
-        hold = await self._keeping.change_hold(hold_id, change)
+        hold = await self._papers.change_hold(hold_id, change)
         if hold is None:
             raise NotFound("hold", hold_id)
-        if not hold.settled:
-            await self._tell(hold)
-        return hold
+        if hold.settled:
+            return hold
+        await self._tell(hold)
+        return await self._settled(hold)
+
+    async def _settled(self, hold: Hold) -> Hold:
+        """Once all calls know of it for good: where one change follows another, that is now."""
+        if self._papers.lags:
+            return hold
+        return await self._papers.change_hold(hold.id, _settling(hold)) or hold
 
     async def _tell(self, hold: Hold) -> None:
         """Every call that is under it, or no longer; those that know are left as they are."""
@@ -200,12 +216,19 @@ class Holds:
     async def _under(self, hold: Hold) -> AsyncIterator[builtins.list[str]]:
         if hold.call_session_id is not None:
             yield [hold.call_session_id]
-        elif hold.conversation_id is not None or hold.held_party is not None:
-            async for keys in walked(
-                self._keeping, conversation_id=hold.conversation_id, party=hold.held_party
-            ):
+        elif hold.conversation_id is not None:
+            async for places in calls_in(self._store, hold.conversation_id):
+                yield [id for _, id in places]
+        elif hold.of_party is not None:
+            async for keys in calls_of(self._store, hold.of_party):
                 yield [id for _, id in keys]
 
 
-def _settled(seen: Hold) -> Callable[[Hold | None], Hold | None]:
+def _data(hold: Hold) -> dict[str, str]:
+    """What the audit has of it."""
+    on = {"callSessionId": hold.call_session_id, "conversationId": hold.conversation_id}
+    return {"holdId": hold.id} | {name: id for name, id in on.items() if id is not None}
+
+
+def _settling(seen: Hold) -> Callable[[Hold | None], Hold | None]:
     return lambda hold: replace(seen, settled=True) if hold == seen else None

@@ -55,7 +55,7 @@ class Hold(Row, frozen=True, kw_only=True):
     expires_at: datetime | None = None  # once released
 
     @property
-    def held_party(self) -> Party | None:
+    def of_party(self) -> Party | None:
         return None if self.party is None else party_from_ref(self.party)
 
 
@@ -66,6 +66,7 @@ class Lately(Row, frozen=True, kw_only=True):
     conversation_id: Id
     call_session_id: Id
     participant_id: Id | None
+    at: datetime
 
 
 class Erasure(Row, frozen=True, kw_only=True):
@@ -81,11 +82,16 @@ class Erasure(Row, frozen=True, kw_only=True):
     status: Literal["pending", "done"]
     counts: Counts = {}
     kept: list[Kept] = []
+    holds: list[Id] = []  # that hinder it, where nothing else does
     lately: list[Lately] = []
     requested_by: Label | None = None
     requested_at: datetime
     done_at: datetime | None = None
     expires_at: datetime | None = None  # once done
+
+    @property
+    def of_party(self) -> Party | None:
+        return None if self.party is None else party_from_ref(self.party)
 
 
 class Receipt(Row, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Where a person is in what is kept: the one list that erasure, the docs and the search for
+"""Where a person is in what is kept: the one list that the docs and the search for
 forgotten fields go by. Pure.
 
 Whatever a declared field can hold that names or describes a person stands in PERSONAL; what could
@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 Effect = Literal["row deleted", "null", "zeros", "kept"]
-Mode = Literal["anonymise", "delete"]
+
 Effects = tuple[Effect, Effect]
 """Of anonymise, of delete."""
 Section = Literal[
@@ -242,7 +242,7 @@ IMPERSONAL: dict[tuple[str, str], str] = {
     ),
     **_why("of the file as a whole", "sha256 contentType", "CallRecording"),
     **_why("numbers by collection and field", "counts", "CallErasure"),
-    **_why("ids of rows, and that a hold keeps them", "kept", "CallErasure"),
+    **_why("ids of rows, and that a hold keeps them", "kept holds", "CallErasure"),
     **_why(
         "ids of calls and rows, until it is done; the rows are nobody's by then",
         "lately",

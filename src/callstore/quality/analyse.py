@@ -47,7 +47,7 @@ def analyse(
         windows=thinned(
             {one.metrics.participant_id: one.windows for one in summaries}, _origin(call), lines
         ),
-        expires_at=call.expires_at,
+        expires_at=None,  # the next sweep says when
     )
 
 

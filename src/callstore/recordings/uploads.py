@@ -7,7 +7,7 @@ off at whatever point, `finish` finds by that.
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import datetime
 from typing import Any
@@ -30,7 +30,7 @@ from callstore.recordings.source import Broken, Source
 from callstore.stores.group import Group
 from callstore.stores.holding import holding
 from callstore.stores.protocol import Store
-from callstore.tasks import to_its_end
+from callstore.tasks import KeepOn, to_its_end
 
 _FINISH_WITHIN = 15  # seconds for one of them: a sweep has more to do
 _log = logging.getLogger("callstore")
@@ -163,7 +163,7 @@ class Uploads:
             row = await self.do(FinishDelete, row, path=path)
         return row
 
-    async def finish(self, now: datetime, keep_on: Callable[[], Awaitable[bool]]) -> Finished:
+    async def finish(self, now: datetime, keep_on: KeepOn) -> Finished:
         """Finishes uploads and deletions that were cut off, and fails recordings that got no file
         for a day, while `keep_on` says so. Storage or a database that is away stops it: each row
         would wait for it anew."""

@@ -111,7 +111,8 @@ class Doctor:
 
     async def _mend_file(self, path: str) -> bool:
         file, ids = whole(path), ids_in(whole(path))
-        if ids is None or await self._store.call(ids[0]) is None:
+        call = None if ids is None else await self._store.call(ids[0])
+        if ids is None or call is None or call.holds:
             return False
         if any(row.file_path == file for row in await self._store.recordings([ids[1]])):
             return False

@@ -4,12 +4,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
 from msgspec import Struct, field
 
-from callstore.calls.lifecycle.turn import LATE
+from callstore.calls.lifecycle.turn import LATE, MARGIN
 from callstore.calls.model import Call, Label, Row
 from callstore.errors import (
     Busy,
@@ -28,16 +28,15 @@ from callstore.schema.papers import AUDIT
 from callstore.settings import Settings
 from callstore.stores.holding import holding
 from callstore.stores.protocol import EXPIRING, PAPERS, Expired, Store
+from callstore.tasks import KeepOn
 from callstore.validation import EARLIEST, Time, check
 
 STAMPED = 100  # calls together
 CALLS, ROWS = 25, 400  # deleted together: few enough that nobody waits for long
 LEASE = "retention"
-MARGIN = timedelta(minutes=1)  # beyond what may come late: clocks apart, commands on their way
 T = TypeVar("T")
 _log = logging.getLogger("callstore")
 Progress = Callable[[int], object]
-KeepOn = Callable[[], Awaitable[bool]]
 
 
 class RetentionReport(Row, frozen=True, kw_only=True):

@@ -20,9 +20,9 @@ from callstore.stores.group import MOST, Group
 from callstore.stores.holders import is_gone, new_holder
 from callstore.stores.leases import SWEEP, release, take
 from callstore.stores.protocol import Store
+from callstore.tasks import KeepOn
 
 _log = logging.getLogger("callstore")
-KeepOn = Callable[[], Awaitable[bool]]
 
 
 class Chores(Struct, frozen=True):

@@ -184,6 +184,8 @@ class CommandBatch:
         if made.erased is not None:
             changed.erased.append(made.erased)
             kept.forget(made.erased)
+            if (row := made.erased.participant) is not None:
+                changed.metrics[:] = [each for each in changed.metrics if each[0].id != row.id]
             if made.erased.party is None:
                 self._deleted.add(made.call.id)
                 del self._kept[made.call.id]

@@ -63,6 +63,8 @@ class Group:
                 await back_off(tries)
                 if loop.time() >= deadline:
                     raise Busy("others kept the store busy until the deadline") from None
+            except Unwritable as error:
+                raise StoreError(f"the store could not write this: {error}") from error
         return [asked.outcome for asked in group]
 
     async def drain(self) -> None:

@@ -25,9 +25,9 @@ from callstore.recordings.model import Recording
 from callstore.retention.horizons import Past, Stamps
 from callstore.schema.model import Lease
 from callstore.stores.auditing import AuditStore
-from callstore.stores.keeping import Keeping
 from callstore.stores.leases import Change
 from callstore.stores.pages import CaptionsQuery, HistoryQuery, LogQuery, SearchQuery
+from callstore.stores.papers import Papers
 from callstore.stores.parties import PartyStore
 from callstore.stores.structure import Progress, Structure, untold
 from callstore.stores.watching import Watching
@@ -164,7 +164,7 @@ class Store(Protocol):
         ...
 
     @property
-    def keeping(self) -> Keeping:
+    def papers(self) -> Papers:
         """Of holds and erasures."""
         ...
 

@@ -141,7 +141,9 @@ def end(turn: Turn, reason: EndReason, *, by: Party | None, at: datetime | None 
             started_at=started,
             ended_at=ended_at,
             end_reason=reason,
-            talk_seconds=talk_seconds(
+            talk_seconds=entry.talk_seconds
+            if entry.anonymized_at
+            else talk_seconds(
                 rows.get((entry.user_id, entry.anonymous_user_id)), started, ended_at
             ),
             expires_at=expires_at,

@@ -20,11 +20,12 @@ from callstore.calls.model import (
 )
 from callstore.captions.model import Caption
 from callstore.errors import CallEnded, InvalidTransition
-from callstore.privacy.model import Counts, Hold
+from callstore.privacy.model import Counts, Hold, Kept
 from callstore.recordings.model import Recording, in_order_of_beginning
 
 BEAT_EVERY = timedelta(seconds=30)
 LATE = timedelta(minutes=5)  # after endedAt: what was under way when the call ended
+MARGIN = timedelta(minutes=1)  # beyond what may come late: clocks apart, commands on their way
 
 
 class Context(Struct, frozen=True, kw_only=True):
@@ -73,6 +74,8 @@ class Erased(Struct, kw_only=True):
     delete: bool = True  # the party's rows; else they stay without it
     recordings: list[str] = field(default_factory=list)  # that the party asked for
     lately: bool = False  # more of it may be under way
+    at: datetime
+    kept: list[Kept] = field(default_factory=list)  # by the rules
     counts: Counts = field(default_factory=dict)
 
     @property

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from callstore.errors import StoreError
 from callstore.privacy.chain import Written
 from callstore.privacy.model import AuditEntry
 from callstore.stores.auditing import Decide
@@ -11,7 +10,6 @@ from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import Engine, Marker, Session
 from callstore.stores.mongo.queries import Filter
 from callstore.stores.mongo.rows import fetch
-from callstore.stores.protocol import Unwritable
 
 _CODEC = CODECS["CallAudit"]
 _NAME = "CallAudit"
@@ -35,10 +33,7 @@ class MongoAudit:
             await _write(db, written, session)
             return written, Marker(collection=_NAME, id=oid(written.entry.id))
 
-        try:
-            return await self._engine.write(work)
-        except Unwritable as error:
-            raise StoreError(f"the audit could not be written: {error}") from error
+        return await self._engine.change(work)
 
     async def entries(self, after: int, limit: int) -> tuple[AuditEntry | None, list[AuditEntry]]:
         db = self._engine.db

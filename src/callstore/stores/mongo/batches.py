@@ -174,6 +174,7 @@ def _set_metrics(row: Any, metrics: Any) -> UpdateOne:
 
 def _marker(changed: Changed) -> Marker | None:
     """A row that no other attempt inserts; else what has become of all that change."""
+    gone = {each.call.id for each in changed.erased if each.party is None}
     spoken = [new for old, new in changed.captions if old is None]
     inserted: dict[str, Sequence[Any]] = {
         tables.EVENT.name: changed.events,
@@ -181,8 +182,9 @@ def _marker(changed: Changed) -> Marker | None:
         tables.CAPTION.name: spoken,
     }
     for name, rows in inserted.items():
-        if rows:
-            return Marker(collection=name, id=oid(rows[0].id))
+        for row in rows:
+            if row.call_session_id not in gone:
+                return Marker(collection=name, id=oid(row.id))
     changes = [
         Marker(collection=name, id=oid(new.id), matching=CODECS[name].differences(old, new))
         for name in (tables.CAPTION.name, tables.RECORDING.name)

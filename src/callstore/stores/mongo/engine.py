@@ -88,6 +88,13 @@ class Engine:
                 if loop.time() >= deadline:
                     raise Busy("others kept the rows busy until the deadline") from conflict
 
+    async def change(self, work: Work[T]) -> T:
+        """As `write`, of what no caller's rows explain: StoreError where it is refused."""
+        try:
+            return await self.write(work)
+        except Unwritable as error:
+            raise StoreError(f"the database refused this: {error}") from error
+
     async def transaction(
         self, work: Work[T], patience: float, attempt: float = _ATTEMPT, *, rehearsal: bool = False
     ) -> T:

@@ -67,7 +67,14 @@ async def save(db: Database, erasure: Erasure, session: Session) -> None:
 
 async def erase_late(db: Database, rows: Sequence[Lately], session: Session) -> Counts:
     counts: Counts = {}
-    whole = [(r.conversation_id, r.call_session_id) for r in rows if r.participant_id is None]
+    asked = [oid(r.call_session_id) for r in rows if r.participant_id is None]
+    calls = db["CallSession"].find({"_id": {"$in": asked}}, {"_id": 1}, session=session)
+    there = {str(call["_id"]) async for call in calls.hint("_id_")}  # begun anew, with the same id
+    whole = [
+        (r.conversation_id, r.call_session_id)
+        for r in rows
+        if r.participant_id is None and r.call_session_id not in there
+    ]
     await _erase_calls(db, whole, counts, session)
     for name in _OF_PARTICIPANT:
         writes: list[Write] = [

@@ -1,6 +1,6 @@
 """The clustered store: a MongoDB replica set."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from functools import partial
@@ -11,7 +11,7 @@ from bson import ObjectId
 from callstore.calls.model import Call, Event, LogEntry, Party
 from callstore.calls.pages import Place
 from callstore.captions.model import Caption
-from callstore.errors import Conflict, StoreError
+from callstore.errors import Conflict
 from callstore.quality.model import Analytics, Sample
 from callstore.recordings.model import Recording, in_order_of_beginning
 from callstore.schema import tables
@@ -32,7 +32,7 @@ from callstore.stores.mongo import (
 from callstore.stores.mongo.auditing import MongoAudit
 from callstore.stores.mongo.codec import CODECS, Document, oid
 from callstore.stores.mongo.engine import LONG, Engine, Marker, Session
-from callstore.stores.mongo.keeping import MongoKeeping
+from callstore.stores.mongo.papers import MongoPapers
 from callstore.stores.mongo.parties import MongoParties
 from callstore.stores.mongo.queries import Filter, Pipeline
 from callstore.stores.mongo.structure import MongoStructure
@@ -52,7 +52,7 @@ class MongoStore:
         self._engine = Engine(url, patience)
         self._places = batches.Places()
         self.structure = MongoStructure(self._engine)
-        self.keeping = MongoKeeping(self._engine)
+        self.papers = MongoPapers(self._engine)
         self.watching = MongoWatching(self._engine)
         self.audit = MongoAudit(self._engine)
         self.parties = MongoParties(self._engine)
@@ -93,7 +93,7 @@ class MongoStore:
             done = await entries.update_many(which, {"$set": {field: at}}, session=session)
             return done.modified_count, None
 
-        return await self._write(work)
+        return await self._engine.change(work)
 
     async def save_analysis(self, analytics: Analytics, *, seen: int | None) -> bool:
         db = self._engine.db
@@ -112,7 +112,7 @@ class MongoStore:
                 await samples.update_many(new, {"$set": {"analysed": True}}, session=session)
             return True, Marker(collection="CallAnalytics", id=oid(analytics.id))
 
-        return await self._write(work)
+        return await self._engine.change(work)
 
     async def add_rows(self, rows: dict[str, list[Any]]) -> None:
         db = self._engine.db
@@ -147,7 +147,9 @@ class MongoStore:
             raise Conflict(f"{collection} has another row in place of one: {error}") from error
 
     async def delete_rows(self, collection: str, rows: Sequence[Any]) -> None:
-        await self._write(partial(moving.delete, self._engine.db, tables.BY_NAME[collection], rows))
+        await self._engine.change(
+            partial(moving.delete, self._engine.db, tables.BY_NAME[collection], rows)
+        )
 
     def bulk_load(self, progress: Progress = untold) -> AbstractAsyncContextManager[None]:
         return bulk_load(self.structure, progress)
@@ -164,16 +166,12 @@ class MongoStore:
                 await leases.replace_one({"_id": id}, document, upsert=True, session=session)
             return lease, None
 
-        return await self._write(work)
+        return await self._engine.change(work)
 
     async def delete_orphan(self, finding: Finding) -> None:
-        await self._write(lambda session: examine.delete_orphan(self._engine.db, finding, session))
-
-    async def _write(self, work: Callable[[Session], Awaitable[tuple[T, Marker | None]]]) -> T:
-        try:
-            return await self._engine.write(work)
-        except Unwritable as error:
-            raise StoreError(f"the database refused this: {error}") from error
+        await self._engine.change(
+            lambda session: examine.delete_orphan(self._engine.db, finding, session)
+        )
 
     # -- reading
 
@@ -320,15 +318,15 @@ class MongoStore:
 
     async def stamp(self, horizons: str, ended_before: datetime, limit: int, decide: Decide) -> int:
         work = partial(expiry.stamp, self._engine.db, horizons, ended_before, limit, decide)
-        return await self._write(work)
+        return await self._engine.change(work)
 
     async def expire_calls(self, now: datetime, horizons: str, limit: int) -> dict[str, int]:
         args = self._engine.db, now, horizons, limit
-        return await self._write(partial(expiry.expire_calls, *args))
+        return await self._engine.change(partial(expiry.expire_calls, *args))
 
     async def expire_rows(self, collection: str, now: datetime, limit: int) -> int:
         work = partial(expiry.expire_rows, self._engine.db, collection, now, limit)
-        return await self._write(work)
+        return await self._engine.change(work)
 
     async def expired_recordings(self, now: datetime, limit: int) -> list[Recording]:
         where, hint = queries.expired_recordings(now), "CallRecording_expiresAt"

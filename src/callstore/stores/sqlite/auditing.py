@@ -3,12 +3,10 @@
 import sqlite3
 from typing import Any
 
-from callstore.errors import StoreError
 from callstore.privacy.chain import Written
 from callstore.privacy.model import AuditEntry
 from callstore.schema.papers import AUDIT
 from callstore.stores.auditing import Decide
-from callstore.stores.protocol import Unwritable
 from callstore.stores.sqlite import audit_queries as queries
 from callstore.stores.sqlite import batches, moving
 from callstore.stores.sqlite.codec import CODECS
@@ -32,10 +30,7 @@ class SqliteAudit:
                 _write(db, written)
             return written
 
-        try:
-            return await self._engine.write(work)
-        except Unwritable as error:
-            raise StoreError(f"the audit could not be written: {error}") from error
+        return await self._engine.change(work)
 
     async def entries(self, after: int, limit: int) -> tuple[AuditEntry | None, list[AuditEntry]]:
         return await self._engine.read(

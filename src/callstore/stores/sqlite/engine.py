@@ -8,7 +8,7 @@ loop's thread; long ones on a reader thread. A database in memory has the writer
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -53,11 +53,16 @@ class Engine:
         end = _take_back if rehearsal else _commit
         return await loop.run_in_executor(self._writes, self._transaction, work, limit, end)
 
-    async def scrub(self, statements: Sequence[str]) -> bool:
-        """Runs these, then brings all of the log into the file and empties it; False where another
-        still reads what was there before."""
+    async def change(self, work: Work[T]) -> T:
+        """As `write`, of what no caller's rows explain: StoreError where it is refused."""
+        try:
+            return await self.write(work)
+        except (Unwritable, OverflowError, ValueError) as error:
+            raise StoreError(f"the database refused this: {error}") from error
+
+    async def empty_log(self) -> bool:
+        """Brings all of the log into the file; False where somebody reads what was there before."""
         self._need_open()
-        await self.write(lambda db: [db.execute(each) for each in statements])
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._writes, _checkpointed, self._writer)
 

@@ -13,7 +13,7 @@ from callstore.schema import papers
 from callstore.stores.sqlite import erasing_queries as queries
 from callstore.stores.sqlite import expiry_queries
 from callstore.stores.sqlite.codec import CODECS
-from callstore.stores.sqlite.queries import CHILDREN, delete_of_call, put
+from callstore.stores.sqlite.queries import CALL_BY_ID, CHILDREN, delete_of_call, put
 
 _ERASURES = CODECS["CallErasure"]
 
@@ -49,7 +49,9 @@ def erase_late(db: sqlite3.Connection, rows: Iterable[Lately]) -> Counts:
     counts: Counts = {}
     for row in rows:
         if row.participant_id is None:
-            _erase_call(db, row.conversation_id, row.call_session_id, counts)
+            # One that is there was begun anew, with the same id.
+            if db.execute(CALL_BY_ID, (row.call_session_id,)).fetchone() is None:
+                _erase_call(db, row.conversation_id, row.call_session_id, counts)
         else:
             bound = {"conversation": row.conversation_id, "call": row.call_session_id}
             _erase_of_participant(db, {**bound, "participant": row.participant_id}, counts)

@@ -19,7 +19,7 @@ UNSETTLED_HOLDS = f"""
 UNION ALL {_HOLD} WHERE h.settled = 1 AND h.releasedAt IS NULL AND h.until <= :now"""
 FORGET_HOLDS = """
 UPDATE CallHold SET party = NULL, reason = NULL, anonymizedAt = :at
-WHERE party = :party AND releasedAt IS NOT NULL"""
+WHERE party = :party AND releasedAt IS NOT NULL AND settled = 1"""
 
 _ERASURE = f"SELECT {columns(papers.ERASURE, 'e')} FROM CallErasure e"
 ERASURE = f"{_ERASURE} WHERE e.id = ?"
@@ -28,9 +28,6 @@ _LATEST_FIRST = "ORDER BY e.requestedAt DESC, e.id DESC"
 ERASURES = f"{_ERASURE} {_LATEST_FIRST}"
 ERASURES_OF = f"{_ERASURE} WHERE e.partyHash = ? {_LATEST_FIRST}"
 
-CALLS_OF_PARTY = """
-SELECT e.conversationId, e.callSessionId FROM CallLogEntry e
-WHERE e.party = ? AND e.callSessionId > ? ORDER BY e.callSessionId LIMIT ?"""
 CALLS_IN = """
 SELECT c.createdAt, c.id FROM CallSession c
 WHERE c.conversationId = ? AND (c.createdAt, c.id) > (?, ?)
@@ -54,3 +51,6 @@ FORGET_REASONS = f"""
 UPDATE CallEvent SET data = json_remove(data, '$.reason') {_OF_CALL}
   AND type = 'recording.failed' AND data ->> 'reason' IS NOT NULL
   AND data ->> 'recordingId' IN (SELECT value FROM json_each(:recordings))"""
+
+MERGE = """
+INSERT INTO CallTranscription_words (CallTranscription_words, rank) VALUES ('merge', ?)"""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from callstore.calls.model import Call, Event, LogEntry, Party
 from callstore.calls.pages import Place
 from callstore.captions.model import Caption
-from callstore.errors import Conflict, StoreError
+from callstore.errors import Conflict
 from callstore.quality.model import Analytics, Sample
 from callstore.recordings.model import Recording, in_order_of_beginning
 from callstore.schema import tables
@@ -37,8 +37,7 @@ from callstore.stores.sqlite import (
 )
 from callstore.stores.sqlite.auditing import SqliteAudit
 from callstore.stores.sqlite.codec import CODECS, ms
-from callstore.stores.sqlite.engine import Work
-from callstore.stores.sqlite.keeping import SqliteKeeping
+from callstore.stores.sqlite.papers import SqlitePapers
 from callstore.stores.sqlite.parties import SqliteParties
 from callstore.stores.sqlite.structure import SqliteStructure
 from callstore.stores.structure import Progress, untold
@@ -59,7 +58,7 @@ class SqliteStore:
             connection.check_file(path)
         self._engine = engine.Engine(path, patience)
         self.structure = SqliteStructure(self._engine)
-        self.keeping = SqliteKeeping(self._engine)
+        self.papers = SqlitePapers(self._engine)
         self.audit = SqliteAudit(self._engine)
         self.parties = SqliteParties(self._engine)
 
@@ -84,7 +83,7 @@ class SqliteStore:
         if call_ids is not None:
             bound["calls"] = json.dumps(call_ids)
         query = every if call_ids is None else some
-        return await self._write(lambda db: db.execute(query, bound).rowcount)
+        return await self._engine.change(lambda db: db.execute(query, bound).rowcount)
 
     async def save_analysis(self, analytics: Analytics, *, seen: int | None) -> bool:
         bound = {
@@ -102,7 +101,7 @@ class SqliteStore:
             db.execute(queries.MARK_SAMPLES, bound)
             return True
 
-        return await self._write(work)
+        return await self._engine.change(work)
 
     async def add_rows(self, rows: dict[str, list[Any]]) -> None:
         def work(db: sqlite3.Connection) -> None:
@@ -131,7 +130,7 @@ class SqliteStore:
 
     async def delete_rows(self, collection: str, rows: Sequence[Any]) -> None:
         kind = tables.BY_NAME[collection]
-        await self._write(lambda db: moving.delete(db, kind, rows))
+        await self._engine.change(lambda db: moving.delete(db, kind, rows))
 
     def bulk_load(self, progress: Progress = untold) -> AbstractAsyncContextManager[None]:
         return bulk_load(self.structure, progress)
@@ -143,16 +142,10 @@ class SqliteStore:
                 leasing.save(db, lease)
             return lease
 
-        return await self._write(work)
+        return await self._engine.change(work)
 
     async def delete_orphan(self, finding: Finding) -> None:
-        await self._write(partial(examine.delete_orphan, finding=finding))
-
-    async def _write(self, work: Work[T]) -> T:
-        try:
-            return await self._engine.write(work)
-        except (Unwritable, OverflowError, ValueError) as error:
-            raise StoreError(f"the database refused this: {error}") from error
+        await self._engine.change(partial(examine.delete_orphan, finding=finding))
 
     # -- reading
 
@@ -245,13 +238,15 @@ class SqliteStore:
     # -- retention
 
     async def stamp(self, horizons: str, ended_before: datetime, limit: int, decide: Decide) -> int:
-        return await self._write(lambda db: expiry.stamp(db, horizons, ended_before, limit, decide))
+        return await self._engine.change(
+            lambda db: expiry.stamp(db, horizons, ended_before, limit, decide)
+        )
 
     async def expire_calls(self, now: datetime, horizons: str, limit: int) -> dict[str, int]:
-        return await self._write(lambda db: expiry.expire_calls(db, now, horizons, limit))
+        return await self._engine.change(lambda db: expiry.expire_calls(db, now, horizons, limit))
 
     async def expire_rows(self, collection: str, now: datetime, limit: int) -> int:
-        return await self._write(lambda db: expiry.expire_rows(db, collection, now, limit))
+        return await self._engine.change(lambda db: expiry.expire_rows(db, collection, now, limit))
 
     async def expired_recordings(self, now: datetime, limit: int) -> list[Recording]:
         return await self._recordings(expiry_queries.EXPIRED_RECORDINGS, now=ms(now), limit=limit)

@@ -197,7 +197,8 @@ class TestErase:
         receipt = await calls.privacy.erase(ANN, by="dpo")
         assert receipt.counts["CallRecording"] == {"file": 1, "requestedBy": 2}
         assert receipt.counts["CallEvent"]["data"] == 1
-        assert receipt.kept == [("CallRecording", bobs.id, "another party asked for it")]
+        kept = [("CallRecording", bobs.id, "another party asked for it")]
+        assert (receipt.kept, (await calls.privacy.receipts())[0].kept) == (kept, kept)
         found = {row.id: row for row in await calls.recordings.list(call.id)}
         assert (found[theirs.id].status, found[theirs.id].requested_by) == ("deleted", NOBODY)
         assert (found[bobs.id].status, found[bobs.id].requested_by) == ("available", BOB.id)
@@ -263,6 +264,7 @@ class TestErase:
         hold = await calls.holds.place(party=BOB, reason="Bob's case", by="counsel")
         assert (await calls.privacy.erase(BOB, by="dpo")).status == "pending"
         await calls.holds.release(hold.id, by="counsel")
+        clock.advance(90)  # then every call knows
         await calls.sweep()
         assert await names(calls, BOB) == []
         (left,) = await calls.holds.list(released=True)
@@ -278,6 +280,67 @@ class TestErase:
             refused = [each for each in outcomes if isinstance(each, errors.InvalidTransition)]
             assert receipt.counts["CallTranscription"] == {"rows": 100 - len(refused)}
             assert await texts(calls, call.id, limit=100) == []
+
+    async def test_a_report_that_comes_with_it_leaves_nothing(
+        self, opening: Opening, clock: FakeClock
+    ) -> None:
+        async with opening(settings=SOON) as calls:
+            call = await answered(calls, BOB, CAT, end_when="empty")
+            report = calls.quality.report(call.id, BOB, report_at(clock(), 5))
+            await at_once([report, calls.privacy.erase(BOB, by="dpo")])
+            (row,) = [row for row in await rows(calls, "CallParticipant") if row.party is None]
+            assert row.quality_metrics is None
+
+    async def test_while_sweeps_run(self, calls: Calls, clock: FakeClock) -> None:
+        for _ in range(5):
+            await life(calls, clock)
+        clock.advance(600)
+        receipt, *_ = await asyncio.gather(
+            calls.privacy.erase(BOB, by="dpo"), *(calls.sweep() for _ in range(3))
+        )
+        assert receipt.status == "done"
+        assert await names(calls, BOB) == []
+
+    async def test_whose_device_is_up_and_who_has_not_answered_declines(
+        self, opening: Opening
+    ) -> None:
+        async with opening(settings=SOON) as calls:
+            call = await calls.start(ROOM, ANN, invite=[BOB])
+            await calls.join(call.id, BOB, answer=False)
+            await calls.privacy.erase(BOB, by="dpo")
+            assert (await calls.get(call.id)).outcome == "declined"
+            (entry,) = [row for row in await rows(calls, "CallLogEntry") if row.party is None]
+            assert entry.response == "declined"
+
+    async def test_how_long_each_has_talked_stays(self, opening: Opening, clock: FakeClock) -> None:
+        async with opening(settings=SOON) as calls:
+            call = await answered(calls, BOB, CAT, end_when="empty")
+            clock.advance(10)
+            await calls.privacy.erase(BOB, by="dpo")
+            clock.advance(20)
+            await calls.privacy.erase(CAT, by="dpo")
+            clock.advance(30)
+            await calls.end(call.id)
+            entries = [row for row in await rows(calls, "CallLogEntry") if row.party is None]
+            assert sorted(entry.talk_seconds for entry in entries) == [10, 30]
+
+    async def test_what_begins_after_it_was_asked_is_left_alone(
+        self, calls: Calls, clock: FakeClock
+    ) -> None:
+        """Though it pends."""
+        held = await life(calls, clock)
+        hold = await calls.holds.place(call_id=held.id, reason="a", by="counsel")
+        clock.advance(600)
+        assert (await calls.privacy.erase(BOB, by="dpo")).status == "pending"
+        assert (await calls.privacy.delete_conversation(ROOM, by="host")).status == "pending"
+        clock.advance(600)
+        new = await answered(calls)
+        await calls.holds.release(hold.id, by="counsel")
+        clock.advance(90)
+        await calls.sweep()
+        assert {receipt.status for receipt in await calls.privacy.receipts()} == {"done"}
+        assert [call.id for call in (await calls.history(ROOM)).items] == [new.id]
+        assert await calls.current(BOB) is not None
 
     async def test_without_a_secret_it_says_so(self, opening: Opening, monkeypatch: Any) -> None:
         monkeypatch.delenv("CALLSTORE_SECRET", raising=False)

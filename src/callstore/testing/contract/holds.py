@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from callstore import Calls, errors
+from callstore.calls.model import replace
 from callstore.testing.clock import FakeClock
 from callstore.testing.contract.captions import say
 from callstore.testing.contract.files import content
@@ -129,6 +130,47 @@ class TestHolds:
         await calls.holds.release(hold.id, by="counsel")
         assert (await calls.recordings.delete(row.id)).status == "deleted"
 
+    async def test_what_was_said_stays(self, calls: Calls) -> None:
+        call = await answered(calls)
+        caption = await say(calls, call.id, BOB, "hello")
+        hold = await calls.holds.place(party=ANN, reason="a", by="counsel")
+        with pytest.raises(errors.Held):
+            await calls.captions.delete(caption.id)
+        await calls.holds.release(hold.id)
+        await calls.captions.delete(caption.id)
+
+    async def test_one_whose_release_was_cut_off_is_on_nothing_in_the_end(
+        self, calls: Calls, clock: FakeClock
+    ) -> None:
+        """Though its party is erased meanwhile."""
+        call = await ended(calls)
+        clock.advance(600)
+        hold = await calls.holds.place(party=BOB, reason="a", by="counsel")
+        cut = replace(hold, released_at=clock(), settled=False)
+        await calls._store.put_rows("CallHold", [cut])
+        assert (await calls.privacy.erase(BOB, by="dpo")).status == "pending"
+        clock.advance(90)
+        await calls.sweep()
+        assert (await calls.get(call.id)).holds == []
+        (receipt,) = await calls.privacy.receipts()
+        assert receipt.status == "done"
+
+    async def test_placed_while_its_party_is_erased_it_stays_on_nothing(
+        self, calls: Calls, clock: FakeClock
+    ) -> None:
+        made = [await ended(calls) for _ in range(40)]
+        clock.advance(600)
+        for wait in (0.0, 0.01, 0.03):
+            erasing = asyncio.create_task(calls.privacy.erase(BOB, by="dpo"))
+            await asyncio.sleep(wait)
+            hold = await calls.holds.place(party=BOB, reason="a", by="counsel")
+            await erasing
+            await calls.holds.release(hold.id, by="counsel")
+            clock.advance(90)
+            await calls.sweep()
+            assert {str((await calls.get(call.id)).holds) for call in made} == {"[]"}
+        assert {receipt.status for receipt in await calls.privacy.receipts()} == {"done"}
+
     async def test_placed_again_and_again_it_is_told_once(self, calls: Calls) -> None:
         call = await ended(calls)
         await calls.holds.place(call_id=call.id, reason="a", by="counsel")
@@ -145,6 +187,7 @@ class TestHolds:
         bare = {**{f: getattr(stored, f) for f in stored.__struct_fields__}, "holds": []}
         del bare["outcome"]
         await calls._store.put_rows("CallSession", [type(stored)(**bare)])
+        await calls._store.put_rows("CallHold", [replace(hold, settled=False)])
         await calls.sweep()
         assert (await calls.get(call.id)).holds == [hold.id]
         clock.advance(90)

@@ -139,6 +139,7 @@ class TestRandomPasts:
                 await past.check()
         for hold in past.holds:
             await calls.holds.release(hold.id)
+        clock.advance(90)
         await calls.sweep()
         assert {receipt.status for receipt in await calls.privacy.receipts()} <= {"done"}
         await past.check()

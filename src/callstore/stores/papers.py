@@ -1,6 +1,6 @@
 """What a store is asked for of holds and erasures."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -14,35 +14,7 @@ ErasureChange = Callable[[Erasure | None], Erasure | None]
 """From the row that is there to the one to write; None: nothing is written."""
 
 
-Key = tuple[str, str]
-"""A call's conversation, and its id."""
-
-PAGE = 50
-"""Calls at once: few enough that nobody waits for long."""
-
-
-async def walked(
-    keeping: "Keeping", *, conversation_id: str | None, party: Party | None
-) -> AsyncIterator[list[Key]]:
-    """The keys of all calls of a conversation, or that a party has a log entry of, PAGE by PAGE.
-    They may be deleted on the way."""
-    place: Place | None = None
-    last, full = "", True
-    while full:
-        if conversation_id is not None:
-            places = await keeping.calls_in(conversation_id, place, PAGE)
-            keys = [(conversation_id, id) for _, id in places]
-            place = places[-1] if places else None
-        else:
-            assert party is not None
-            keys = await keeping.calls_of_party(party, last, PAGE)
-            last = keys[-1][1] if keys else ""
-        full = len(keys) == PAGE
-        if keys:
-            yield keys
-
-
-class Keeping(Protocol):
+class Papers(Protocol):
     """Each method raises as those of a Store do."""
 
     @property
@@ -84,17 +56,13 @@ class Keeping(Protocol):
         """Of a party, else all; the latest first."""
         ...
 
-    async def calls_of_party(self, party: Party, after: str, limit: int) -> list[Key]:
-        """The next calls by id, above `after`, that the party has a log entry of."""
-        ...
-
     async def calls_in(self, conversation_id: str, after: Place | None, limit: int) -> list[Place]:
         """The next calls of a conversation, the oldest first, behind `after`: when each began, and
         its id."""
         ...
 
-    async def recordings_of_calls(self, calls: Sequence[Key]) -> list[Recording]:
-        """All of these."""
+    async def recordings_of_calls(self, calls: Sequence[tuple[str, str]]) -> list[Recording]:
+        """All of these: (conversation, id) each."""
         ...
 
     async def erase_late(self, erasure_id: str, rows: Sequence[Lately]) -> Counts:
@@ -103,7 +71,8 @@ class Keeping(Protocol):
         and no longer lists these."""
         ...
 
-    async def scrub(self) -> bool:
-        """Nothing of what was deleted can be read in the store's own files afterwards; False where
-        somebody still reads what was there before."""
+    async def scrub(self, *, words: bool) -> bool:
+        """Nothing of what was deleted can be read in the store's own files afterwards, nor, where
+        `words` are to be, in its index of them; False where somebody still reads what was there
+        before. In short transactions."""
         ...

@@ -1,9 +1,11 @@
 """Holds and erasures of an SQLite file."""
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -15,18 +17,26 @@ from callstore.privacy.model import Counts, Erasure, Hold, Lately
 from callstore.recordings.model import Recording
 from callstore.schema import papers
 from callstore.schema.declaration import Collection
-from callstore.stores.keeping import ErasureChange, HoldChange, Key
+from callstore.stores.papers import ErasureChange, HoldChange
 from callstore.stores.sqlite import erasing, queries
 from callstore.stores.sqlite import erasing_queries as own
 from callstore.stores.sqlite.codec import CODECS, moment, ms
 from callstore.stores.sqlite.engine import Engine
 
 R = TypeVar("R", bound=Struct)
-# Merges the segments of the index of words: what was deleted is in none of them then.
-_OPTIMIZE = "INSERT INTO CallTranscription_words (CallTranscription_words) VALUES ('optimize')"
+_MERGED = 500  # pages in a transaction
+_TRIES, _BETWEEN = 5, 0.05  # seconds
 
 
-class SqliteKeeping:
+def _merged(db: sqlite3.Connection, *, pages: int) -> bool:
+    """Some more of the index of words in one; whether there is more to do. What was deleted is in
+    it no longer once all of it is (FTS5's `merge`: https://www.sqlite.org/fts5.html, 6.9)."""
+    before = db.total_changes
+    db.execute(own.MERGE, (pages,))
+    return db.total_changes - before >= 2
+
+
+class SqlitePapers:
     lags = False  # one writer after the other
 
     def __init__(self, engine: Engine) -> None:
@@ -56,7 +66,7 @@ class SqliteKeeping:
             if (erasure := erasing.load(db, erasure_id)) is not None:
                 erasing.save(db, with_late(erasure, (), counts))
 
-        await self._engine.write(work)
+        await self._engine.change(work)
 
     async def change_erasure(self, id: str, change: ErasureChange) -> Erasure | None:
         return await self._change(papers.ERASURE, own.ERASURE, id, change)
@@ -72,17 +82,13 @@ class SqliteKeeping:
             return await self._rows("CallErasure", own.ERASURES)
         return await self._rows("CallErasure", own.ERASURES_OF, (party_hash,))
 
-    async def calls_of_party(self, party: Party, after: str, limit: int) -> list[Key]:
-        bound = (party.ref, after, limit)
-        return await self._engine.read(lambda db: db.execute(own.CALLS_OF_PARTY, bound).fetchall())
-
     async def calls_in(self, conversation_id: str, after: Place | None, limit: int) -> list[Place]:
         at, id = (ms(after[0]), after[1]) if after else (0, "")
         bound = (conversation_id, at, id, limit)
         found = await self._engine.read(lambda db: db.execute(own.CALLS_IN, bound).fetchall())
         return [(moment(at), id) for at, id in found]
 
-    async def recordings_of_calls(self, calls: Sequence[Key]) -> list[Recording]:
+    async def recordings_of_calls(self, calls: Sequence[tuple[str, str]]) -> list[Recording]:
         bound = (json.dumps(calls),)
         return await self._rows("CallRecording", queries.RECORDINGS_OF_CALLS, bound)
 
@@ -93,10 +99,17 @@ class SqliteKeeping:
                 erasing.save(db, with_late(erasure, rows, counts))
             return counts
 
-        return await self._engine.write(work)
+        return await self._engine.change(work)
 
-    async def scrub(self) -> bool:
-        return await self._engine.scrub([_OPTIMIZE])
+    async def scrub(self, *, words: bool) -> bool:
+        merge = -_MERGED  # begins with all that there is
+        while words and await self._engine.change(partial(_merged, pages=merge)):
+            merge = _MERGED
+        for _ in range(_TRIES):
+            if await self._engine.empty_log():
+                return True
+            await asyncio.sleep(_BETWEEN)
+        return False
 
     async def _rows(self, collection: str, query: str, bound: Any = ()) -> list[Any]:
         decode = CODECS[collection].decode
@@ -114,4 +127,4 @@ class SqliteKeeping:
                 db.execute(queries.put(collection), codec.encode(after))
             return after
 
-        return await self._engine.write(work)
+        return await self._engine.change(work)

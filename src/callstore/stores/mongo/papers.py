@@ -11,17 +11,17 @@ from callstore.calls.pages import Place
 from callstore.privacy.counting import of_holds, with_late
 from callstore.privacy.model import Counts, Erasure, Hold, Lately
 from callstore.recordings.model import Recording
-from callstore.stores.keeping import ErasureChange, HoldChange, Key
 from callstore.stores.mongo import erasing, rows
 from callstore.stores.mongo.codec import CODECS, Document, oid, utc
 from callstore.stores.mongo.ddl import ANY
 from callstore.stores.mongo.engine import Engine, Session
 from callstore.stores.mongo.queries import Filter
+from callstore.stores.papers import ErasureChange, HoldChange
 
 R = TypeVar("R", bound=Struct)
 
 
-class MongoKeeping:
+class MongoPapers:
     lags = True  # a snapshot may be older than what has gone since
 
     def __init__(self, engine: Engine) -> None:
@@ -54,7 +54,7 @@ class MongoKeeping:
 
     async def forget_holds(self, erasure_id: str, party: Party, at: datetime) -> None:
         db = self._engine.db
-        where = {"party": party.ref, "releasedAt": ANY["time"]}
+        where = {"party": party.ref, "releasedAt": ANY["time"], "settled": True}
         gone = {"$set": {"party": None, "reason": None, "anonymizedAt": at}}
 
         async def work(session: Session) -> tuple[None, None]:
@@ -65,7 +65,7 @@ class MongoKeeping:
                 await erasing.save(db, after, session)
             return None, None
 
-        await self._engine.write(work)
+        await self._engine.change(work)
 
     async def change_erasure(self, id: str, change: ErasureChange) -> Erasure | None:
         return await self._change("CallErasure", id, change)
@@ -84,16 +84,6 @@ class MongoKeeping:
         order = [("requestedAt", -1), ("_id", -1)]
         return await self._rows("CallErasure", where, sort=order, hint=hint)
 
-    async def calls_of_party(self, party: Party, after: str, limit: int) -> list[Key]:
-        where: Filter = {"party": party.ref}
-        if after:
-            where["callSessionId"] = {"$gt": oid(after)}
-        order = [("callSessionId", 1)]
-        found = await self._fetch(
-            "CallLogEntry", where, sort=order, limit=limit, hint="CallLogEntry_party"
-        )
-        return [(str(row["conversationId"]), str(row["callSessionId"])) for row in found]
-
     async def calls_in(self, conversation_id: str, after: Place | None, limit: int) -> list[Place]:
         where: Filter = {"conversationId": oid(conversation_id)}
         if after is not None:
@@ -106,7 +96,7 @@ class MongoKeeping:
         )
         return [(utc(row["createdAt"]), str(row["_id"])) for row in found]
 
-    async def recordings_of_calls(self, calls: Sequence[Key]) -> list[Recording]:
+    async def recordings_of_calls(self, calls: Sequence[tuple[str, str]]) -> list[Recording]:
         return await self._rows("CallRecording", erasing.of_keys(calls), hint="CallRecording_key")
 
     async def erase_late(self, erasure_id: str, rows: Sequence[Lately]) -> Counts:
@@ -119,9 +109,9 @@ class MongoKeeping:
                 await erasing.save(db, with_late(erasure, rows, counts), session)
             return counts, None
 
-        return await self._engine.write(work)
+        return await self._engine.change(work)
 
-    async def scrub(self) -> bool:
+    async def scrub(self, *, words: bool) -> bool:  # noqa: ARG002
         return True  # what of it is still in files is the server's
 
     async def _fetch(self, collection: str, where: Filter, **how: Any) -> list[Document]:
@@ -148,4 +138,4 @@ class MongoKeeping:
                 )
             return after, None
 
-        return await self._engine.write(work)
+        return await self._engine.change(work)
