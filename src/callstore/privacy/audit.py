@@ -60,7 +60,7 @@ class Audit:
     ) -> AuditEntry:
         """For the library's own use: adds an entry. `data` never has a party's id: `party` is named
         by its keyed hash only (StoreError without a secret). One transaction."""
-        named = None if party is None else self._hash(party)
+        named = None if party is None else self.hashed(party)
         act = self._act(action, by, party_hash=named, data=msgspec.to_builtins(data))
         written = await self._change(lambda row, _: chain.appended(row, act, self._new_id()))
         assert written is not None
@@ -79,14 +79,14 @@ class Audit:
         the secret). Costs the same wherever it lies; of an action it looks at no more than 1,000
         a page: it may be short."""
         asked = check(_Listed, since=since, action=action, party=party, cursor=cursor, limit=limit)
-        named = None if asked.party is None else self._hash(asked.party)
+        named = None if asked.party is None else self.hashed(asked.party)
         many = asked.limit + 1 if asked.action is None else EXAMINED
         found = await self._store.newest(asked.cursor, many, named)
         return _page(found, asked, whole=len(found) < many)
 
     async def about(self, party: Party) -> AsyncGenerator[AuditEntry, None]:
         """All entries about a party, the newest first, a page at a time."""
-        named, below, full = self._hash(party), None, True
+        named, below, full = self.hashed(party), None, True
         while full:
             found = await self._store.newest(below, READ, named)
             for entry in found:
@@ -148,7 +148,7 @@ class Audit:
         at = cut(self._clock())
         return Act(action=action, by=by, at=at, keep=self._settings.keep_audit, **more)
 
-    def _hash(self, party: Party) -> str:
+    def hashed(self, party: Party) -> str:
         return parties.party_hash(party, self._settings.key(parties.PURPOSE))
 
 

@@ -13,7 +13,6 @@ from callstore.privacy.audit import Audit
 from callstore.privacy.erase import Erasing
 from callstore.privacy.export import Export, ExportFormat, Exporting, Told
 from callstore.privacy.model import EraseMode, EraseRecordings, Erasure, Receipt
-from callstore.privacy.parties import PURPOSE, party_hash
 from callstore.privacy.watch import Watcher
 from callstore.reading import Bytes
 from callstore.settings import Settings
@@ -101,10 +100,10 @@ class Privacy:
         would, is counted.
         """
         asked = check(_Erase, party=party, mode=mode, recordings=recordings, dry_run=dry_run, by=by)
-        erasure = self._asked(
+        erasure = self._erasure(
             asked,
             party=asked.party.ref,
-            party_hash=party_hash(asked.party, self._settings.key(PURPOSE)),
+            party_hash=self._audit.hashed(asked.party),
             mode=asked.mode,
             recordings=asked.recordings,
         )
@@ -126,7 +125,7 @@ class Privacy:
         """All calls of a conversation go, with all that is of them; a live one ends first, as
         `forced`. A held call stays, and goes by a sweep once it is no longer held."""
         asked = check(_DeleteConversation, conversation_id=conversation_id, dry_run=dry_run, by=by)
-        erasure = self._asked(
+        erasure = self._erasure(
             asked,
             conversation_id=asked.conversation_id,
             mode="delete",
@@ -140,9 +139,7 @@ class Privacy:
         """What became of erasures, of a party or of all; the latest first. They are kept for a year
         (`keep_audit_days`)."""
         asked = check(_Receipts, party=party)
-        who = None
-        if asked.party is not None:
-            who = party_hash(asked.party, self._settings.key(PURPOSE))
+        who = None if asked.party is None else self._audit.hashed(asked.party)
         return [_receipt(erasure) for erasure in await self._papers.erasures(who)]
 
     def export(
@@ -169,7 +166,7 @@ class Privacy:
         await self._audit.record("privacy.export", by=asked.by, party=asked.party, data=data)
         return begun
 
-    def _asked(self, asked: _Asked, **what: Any) -> Erasure:
+    def _erasure(self, asked: _Asked, **what: Any) -> Erasure:
         return Erasure(
             id=self._new_id(),
             status="pending",

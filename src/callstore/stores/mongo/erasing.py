@@ -30,15 +30,7 @@ async def unstamp(db: Database, calls: Sequence[Call], session: Session) -> None
 
 
 def of_calls(calls: Iterable[Call]) -> Filter:
-    return of_keys((call.conversation_id, call.id) for call in calls)
-
-
-def of_keys(keys: Iterable[tuple[str, str]]) -> Filter:
-    listed = [(oid(conversation), oid(call)) for conversation, call in keys]
-    return {
-        "conversationId": {"$in": [*{conversation for conversation, _ in listed}]},
-        "callSessionId": {"$in": [call for _, call in listed]},
-    }
+    return queries.of_keys((oid(call.conversation_id), oid(call.id)) for call in calls)
 
 
 async def erase(db: Database, erased: Sequence[Erased], session: Session) -> None:
@@ -91,7 +83,7 @@ async def _erase_calls(
 ) -> None:
     if not keys:
         return
-    where = of_keys(keys)
+    where = queries.of_keys((oid(conversation), oid(id)) for conversation, id in keys)
     for collection in queries.CHILDREN:
         done = await db[collection.name].delete_many(where, session=session)
         counted(counts, collection.name, "rows", done.deleted_count)

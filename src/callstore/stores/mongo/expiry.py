@@ -73,7 +73,7 @@ async def _unstamped(
 
 
 async def _pasts(db: Database, calls: list[Call], session: Session) -> dict[str, Past]:
-    where = _of_calls((oid(call.conversation_id), oid(call.id)) for call in calls)
+    where = queries.of_keys((oid(call.conversation_id), oid(call.id)) for call in calls)
     last = [
         {"$match": where},
         {"$group": {"_id": f"${_BY_CALL}", "last": {"$max": "$createdAt"}}},
@@ -121,12 +121,12 @@ async def expire_calls(
     keys = _keys(await _expired(db, now, horizons, session).limit(limit).to_list())
     if not keys:
         return {}, None
-    where = _of_calls(keys)
+    where = queries.of_keys(keys)
     gone = {}
     for collection in queries.CHILDREN:
         done = await db[collection.name].delete_many(where, session=session)
         gone[collection.name] = done.deleted_count
-    calls = {"conversationId": where["conversationId"], "_id": where[_BY_CALL]}
+    calls = {"conversationId": where["conversationId"], "_id": where["callSessionId"]}
     done = await db["CallSession"].delete_many(calls, session=session, hint="_id_")
     gone["CallSession"] = done.deleted_count
     return {name: count for name, count in gone.items() if count}, None
@@ -161,7 +161,7 @@ async def count_expired(
     while some := await calls.to_list(_TOGETHER):
         keys = _keys(some)
         counts["CallSession"] += len(keys)
-        where = _of_calls(keys)
+        where = queries.of_keys(keys)
         for collection in queries.CHILDREN:
             name, rows = collection.name, db[collection.name]
             of_calls = await rows.count_documents(where, session=session)
@@ -199,11 +199,3 @@ def _keys(calls: Iterable[Document]) -> list[tuple[Any, Any]]:
 
 def _past(now: datetime) -> Filter:
     return {"expiresAt": {**queries.EVER, "$lte": now}}
-
-
-def _of_calls(keys: Iterable[tuple[Any, Any]]) -> Filter:
-    listed = list(keys)
-    return {
-        "conversationId": {"$in": [*{conversation for conversation, _ in listed}]},
-        _BY_CALL: {"$in": [call for _, call in listed]},
-    }

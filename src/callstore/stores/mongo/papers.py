@@ -11,7 +11,7 @@ from callstore.calls.pages import Place
 from callstore.privacy.counting import of_holds, with_late
 from callstore.privacy.model import Counts, Erasure, Hold, Lately
 from callstore.recordings.model import Recording
-from callstore.stores.mongo import erasing, rows
+from callstore.stores.mongo import erasing, queries, rows
 from callstore.stores.mongo.codec import CODECS, Document, oid, utc
 from callstore.stores.mongo.ddl import ANY
 from callstore.stores.mongo.engine import Engine, Session
@@ -97,7 +97,8 @@ class MongoPapers:
         return [(utc(row["createdAt"]), str(row["_id"])) for row in found]
 
     async def recordings_of_calls(self, calls: Sequence[tuple[str, str]]) -> list[Recording]:
-        return await self._rows("CallRecording", erasing.of_keys(calls), hint="CallRecording_key")
+        where = queries.of_keys((oid(conversation), oid(id)) for conversation, id in calls)
+        return await self._rows("CallRecording", where, hint="CallRecording_key")
 
     async def erase_late(self, erasure_id: str, rows: Sequence[Lately]) -> Counts:
         db = self._engine.db

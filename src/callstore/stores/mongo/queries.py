@@ -55,6 +55,15 @@ def holds_on(scope: Scope) -> Filter:
     return {"$or": [{name: {"$in": ids}, "releasedAt": None} for name, ids in on.items() if ids]}
 
 
+def of_keys(keys: Iterable[tuple[Any, Any]]) -> Filter:
+    """All rows of the calls of these (conversation, id)."""
+    listed = list(keys)
+    return {
+        "conversationId": {"$in": [*{conversation for conversation, _ in listed}]},
+        "callSessionId": {"$in": [call for _, call in listed]},
+    }
+
+
 PARTY_FIELDS = {"user": "userId", "guest": "anonymousUserId"}
 
 
