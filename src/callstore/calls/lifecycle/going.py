@@ -14,6 +14,7 @@ from callstore.calls.model import (
     Party,
     Response,
     StintReason,
+    party_from_ref,
     replace,
 )
 from callstore.errors import Forbidden, InvalidTransition
@@ -130,23 +131,27 @@ def end(turn: Turn, reason: EndReason, *, by: Party | None, at: datetime | None 
     )
     told = {"reason": reason, "status": turn.call.status}
     turn.event("call.ended", actor=by, at=ended_at, data=told)
-    rows = {}
     for row in turn.participants():
-        rows[row.user_id, row.anonymous_user_id] = row
         turn.set_participant(row, expires_at=expires_at)
+    _settle_entries(turn)
+
+
+def _settle_entries(turn: Turn) -> None:
+    """As the call has ended. Whose an erased party's entry was nobody knows: how long they had
+    talked stands in it."""
+    call, rows = turn.call, {row.party: row for row in turn.participants() if row.party}
+    assert call.ended_at is not None
     for entry in turn.entries():
+        row = rows.get(party_from_ref(entry.party)) if entry.party else None
+        talked = talk_seconds(row, call.started_at, call.ended_at)
         turn.set_entry(
             entry,
-            response=_settled(entry, turn.call),
-            started_at=started,
-            ended_at=ended_at,
-            end_reason=reason,
-            talk_seconds=entry.talk_seconds
-            if entry.anonymized_at
-            else talk_seconds(
-                rows.get((entry.user_id, entry.anonymous_user_id)), started, ended_at
-            ),
-            expires_at=expires_at,
+            response=_settled(entry, call),
+            started_at=call.started_at,
+            ended_at=call.ended_at,
+            end_reason=call.end_reason,
+            talk_seconds=talked if entry.party else entry.talk_seconds,
+            expires_at=call.expires_at,
         )
 
 

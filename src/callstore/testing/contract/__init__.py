@@ -31,6 +31,7 @@ _NOUNS = (
     "media",
     "reading",
     "deadlines",
+    "deleting",
     "looking_back",
     "quality",
     "entrances",
@@ -70,11 +71,9 @@ from callstore.testing.contract.deadlines import (  # noqa: E402
     TestMode,
     TestRingDeadline,
 )
+from callstore.testing.contract.deleting import TestDeleteConversation  # noqa: E402
 from callstore.testing.contract.entrances import TestEveryEntrance  # noqa: E402
-from callstore.testing.contract.erasing import (  # noqa: E402
-    TestDeleteConversation,
-    TestErase,
-)
+from callstore.testing.contract.erasing import TestErase  # noqa: E402
 from callstore.testing.contract.exporting import TestPersonalExport  # noqa: E402
 from callstore.testing.contract.files import TestFiles, TestLinks  # noqa: E402
 from callstore.testing.contract.going import (  # noqa: E402
