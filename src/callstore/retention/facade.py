@@ -32,7 +32,7 @@ from callstore.tasks import KeepOn
 from callstore.validation import EARLIEST, Time, check
 
 STAMPED = 100  # calls together
-CALLS, ROWS = 25, 400  # deleted together: few enough that nobody waits for long
+CALLS, ROWS = 12, 200  # deleted together: few enough that nobody waits for long
 LEASE = "retention"
 T = TypeVar("T")
 _log = logging.getLogger("callstore")

@@ -60,11 +60,17 @@ class Engine:
         except (Unwritable, OverflowError, ValueError) as error:
             raise StoreError(f"the database refused this: {error}") from error
 
+    async def checkpoint(self) -> None:
+        """Brings what can be of the log into the file now, a little, so that no commit of others
+        has to bring all of it later."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._writes, _checkpointed, self._writer, "PASSIVE")
+
     async def empty_log(self) -> bool:
         """Brings all of the log into the file; False where somebody reads what was there before."""
         self._need_open()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._writes, _checkpointed, self._writer)
+        return await loop.run_in_executor(self._writes, _checkpointed, self._writer, "TRUNCATE")
 
     async def keyed(self, work: Work[T]) -> T:
         """A read of a few rows by key, in one snapshot."""
@@ -127,10 +133,10 @@ def _take_back(db: sqlite3.Connection) -> None:
     db.execute("ROLLBACK")
 
 
-def _checkpointed(db: sqlite3.Connection) -> bool:
+def _checkpointed(db: sqlite3.Connection, how: str) -> bool:
     with connection.translated():
         try:
-            (busy, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            (busy, _, _) = db.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise

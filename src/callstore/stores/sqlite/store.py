@@ -243,10 +243,14 @@ class SqliteStore:
         )
 
     async def expire_calls(self, now: datetime, horizons: str, limit: int) -> dict[str, int]:
-        return await self._engine.change(lambda db: expiry.expire_calls(db, now, horizons, limit))
+        gone = await self._engine.change(lambda db: expiry.expire_calls(db, now, horizons, limit))
+        await self._engine.checkpoint()
+        return gone
 
     async def expire_rows(self, collection: str, now: datetime, limit: int) -> int:
-        return await self._engine.change(lambda db: expiry.expire_rows(db, collection, now, limit))
+        gone = await self._engine.change(lambda db: expiry.expire_rows(db, collection, now, limit))
+        await self._engine.checkpoint()
+        return gone
 
     async def expired_recordings(self, now: datetime, limit: int) -> list[Recording]:
         return await self._recordings(expiry_queries.EXPIRED_RECORDINGS, now=ms(now), limit=limit)
