@@ -32,7 +32,8 @@ from callstore.tasks import KeepOn
 from callstore.validation import EARLIEST, Time, check
 
 STAMPED = 100  # calls together
-CALLS, ROWS = 12, 200  # deleted together: few enough that nobody waits for long
+CALLS, ROWS = 20, 300  # deleted together: few enough that nobody waits for long
+REST = 0.6  # of the time that a transaction took
 LEASE = "retention"
 T = TypeVar("T")
 _log = logging.getLogger("callstore")
@@ -207,11 +208,11 @@ async def _always() -> bool:
 
 
 async def _paced(work: Awaitable[T]) -> T:
-    """Rests for as long as the work took: others have the store for half of the time at least."""
+    """Rests for nearly as long as the work took: others have the store to themselves meanwhile."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     done = await work
-    await asyncio.sleep(loop.time() - began)
+    await asyncio.sleep((loop.time() - began) * REST)
     return done
 
 

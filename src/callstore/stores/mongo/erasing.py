@@ -13,6 +13,7 @@ from callstore.stores.mongo import queries
 from callstore.stores.mongo.codec import CODECS, Document, oid
 from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import Session
+from callstore.stores.mongo.expiry import delete_calls
 from callstore.stores.mongo.queries import Filter
 
 Write = DeleteMany | UpdateMany
@@ -83,13 +84,9 @@ async def _erase_calls(
 ) -> None:
     if not keys:
         return
-    where = queries.of_keys((oid(conversation), oid(id)) for conversation, id in keys)
-    for collection in queries.CHILDREN:
-        done = await db[collection.name].delete_many(where, session=session)
-        counted(counts, collection.name, "rows", done.deleted_count)
-    calls = {"conversationId": where["conversationId"], "_id": where["callSessionId"]}
-    done = await db["CallSession"].delete_many(calls, session=session, hint="_id_")
-    counted(counts, "CallSession", "rows", done.deleted_count)
+    found = [(oid(conversation), oid(id)) for conversation, id in keys]
+    for name, count in (await delete_calls(db, found, session)).items():
+        counted(counts, name, "rows", count)
 
 
 async def _write(

@@ -1,10 +1,10 @@
 """When rows go, written into them; and their going."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import UpdateMany, UpdateOne
+from pymongo import DeleteMany, DeleteOne, UpdateMany, UpdateOne
 from pymongo.asynchronous.cursor import AsyncCursor
 
 from callstore.calls.model import Call
@@ -121,15 +121,25 @@ async def expire_calls(
     keys = _keys(await _expired(db, now, horizons, session).limit(limit).to_list())
     if not keys:
         return {}, None
-    where = queries.of_keys(keys)
+    return await delete_calls(db, keys, session), None
+
+
+async def delete_calls(
+    db: Database, keys: Sequence[tuple[Any, Any]], session: Session
+) -> dict[str, int]:
+    """Children before parents; how many rows of each collection. By one call each: the cross of
+    many conversations and many calls is far more than there is to find."""
     gone = {}
     for collection in queries.CHILDREN:
-        done = await db[collection.name].delete_many(where, session=session)
+        rows = [DeleteMany(queries.of_call(*key)) for key in keys]
+        done = await db[collection.name].bulk_write(rows, ordered=False, session=session)
         gone[collection.name] = done.deleted_count
-    calls = {"conversationId": where["conversationId"], "_id": where["callSessionId"]}
-    done = await db["CallSession"].delete_many(calls, session=session, hint="_id_")
+    calls = [
+        DeleteOne({"_id": call, "conversationId": conversation}) for conversation, call in keys
+    ]
+    done = await db["CallSession"].bulk_write(calls, ordered=False, session=session)
     gone["CallSession"] = done.deleted_count
-    return {name: count for name, count in gone.items() if count}, None
+    return {name: count for name, count in gone.items() if count}
 
 
 async def expire_rows(
