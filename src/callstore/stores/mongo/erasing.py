@@ -60,9 +60,7 @@ async def save(db: Database, erasure: Erasure, session: Session) -> None:
 
 async def erase_late(db: Database, rows: Sequence[Lately], session: Session) -> Counts:
     counts: Counts = {}
-    asked = [oid(r.call_session_id) for r in rows if r.participant_id is None]
-    calls = db["CallSession"].find({"_id": {"$in": asked}}, {"_id": 1}, session=session)
-    there = {str(call["_id"]) async for call in calls.hint("_id_")}  # begun anew, with the same id
+    there = await _begun_anew(db, [r for r in rows if r.participant_id is None], session)
     whole = [
         (r.conversation_id, r.call_session_id)
         for r in rows
@@ -77,6 +75,18 @@ async def erase_late(db: Database, rows: Sequence[Lately], session: Session) -> 
         ]
         await _write(db, (name, "rows"), writes, counts, session)
     return counts
+
+
+async def _begun_anew(db: Database, rows: Sequence[Lately], session: Session) -> set[str]:
+    """The calls that are there though they were deleted: another has chosen the same id."""
+    if not rows:
+        return set()
+    where = {
+        "_id": {"$in": [oid(row.call_session_id) for row in rows]},
+        "conversationId": {"$in": [oid(row.conversation_id) for row in rows]},
+    }
+    calls = db["CallSession"].find(where, {"_id": 1}, session=session, hint="_id_")
+    return {str(call["_id"]) async for call in calls}
 
 
 async def _erase_calls(
