@@ -335,12 +335,17 @@ async def test_a_lease_that_another_has_taken_stops_what_was_done_under_it(
                 with pytest.raises(errors.Busy, match="taken"):
                     await two()
                 await asyncio.sleep(0.2)  # renewed meanwhile
-                await store.change_lease("job", lambda old: old and replace(old, holder="two"))
-                await store.change_lease("job", release("two"))
+                taking.append(asyncio.create_task(take()))
                 await asyncio.Event().wait()
 
+        async def take() -> None:
+            await store.change_lease("job", lambda old: old and replace(old, holder="two"))
+            await store.change_lease("job", release("two"))
+
+        taking: list[asyncio.Task[None]] = []
         with pytest.raises(errors.Busy, match="another took it"):
             await one()
+        await taking[0]
 
 
 @pytest.mark.parametrize(
