@@ -157,7 +157,7 @@ async def test_none_of_an_erased_persons_and_all_of_the_others(
         await history(calls, clock, people, rng, count=8)
         clock.advance(90)
         await calls.sweep()
-        await calls._store.papers.scrub(words=True)  # of what was overwritten or deleted before
+        await calls._store.papers.scrub()  # of what was overwritten or deleted before
         before = {id(person): raw.found(person) for person in people}
         for person in people:
             assert {person.party.id} < before[id(person)]
@@ -170,6 +170,24 @@ async def test_none_of_an_erased_persons_and_all_of_the_others(
         assert (await calls.doctor()).findings == []
     for person in people[:3]:
         assert raw.found(person) == set()
+
+
+async def test_what_was_deleted_before_is_in_no_file_either(tmp_path: Path) -> None:
+    """Captions that went on their own have left their words in the index until then."""
+    raw, rng, clock = Raw(f"sqlite:///{tmp_path}/calls.db", tmp_path), random.Random(5), FakeClock()
+    one, other = Person(rng, User), Person(rng, User)
+    async with open_calls(raw.url, settings=SETTINGS, clock=clock) as calls:
+        call = await calls.start(conversation(1), one.party, invite=[other.party])
+        await calls.join(call.id, other.party)
+        caption = await calls.captions.add(
+            call.id, one.party, segment_id="1", text=f"{one.mark()} {one.mark()}", language="en"
+        )
+        await calls.captions.delete(caption.id)
+        await calls.end(call.id)
+        assert one.marks & raw.found(one)
+        receipt = await calls.privacy.erase(one.party)
+        assert (receipt.status, "CallTranscription" in receipt.counts) == ("done", False)
+        assert raw.found(one) == set()
 
 
 async def test_a_reader_keeps_it_pending_until_it_closes(tmp_path: Path) -> None:

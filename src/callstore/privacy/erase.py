@@ -199,7 +199,7 @@ class Erasing:
         told = await self._tell(erasure, left)
         waits = left.waits or (self._papers.lags and told.lately)
         # The party itself is among what is scrubbed.
-        if waits or not await self._papers.scrub(words="CallTranscription" in told.counts):
+        if waits or not await self._papers.scrub():
             return told
         return await self._done(told)
 

@@ -71,8 +71,8 @@ class Papers(Protocol):
         and no longer lists these."""
         ...
 
-    async def scrub(self, *, words: bool) -> bool:
-        """Nothing of what was deleted can be read in the store's own files afterwards, nor, where
-        `words` are to be, in its index of them; False where somebody still reads what was there
+    async def scrub(self) -> bool:
+        """Nothing of what was deleted, for whatever reason, can be read in the store's own files
+        afterwards, its index of words among them; False where somebody still reads what was there
         before. In short transactions."""
         ...

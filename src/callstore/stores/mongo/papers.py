@@ -112,7 +112,7 @@ class MongoPapers:
 
         return await self._engine.change(work)
 
-    async def scrub(self, *, words: bool) -> bool:  # noqa: ARG002
+    async def scrub(self) -> bool:
         return True  # what of it is still in files is the server's
 
     async def _fetch(self, collection: str, where: Filter, **how: Any) -> list[Document]:

@@ -101,9 +101,9 @@ class SqlitePapers:
 
         return await self._engine.change(work)
 
-    async def scrub(self, *, words: bool) -> bool:
+    async def scrub(self) -> bool:
         merge = -_MERGED  # begins with all that there is
-        while words and await self._engine.change(partial(_merged, pages=merge)):
+        while await self._engine.change(partial(_merged, pages=merge)):
             merge = _MERGED
         for _ in range(_TRIES):
             if await self._engine.empty_log():
