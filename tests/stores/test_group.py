@@ -7,7 +7,7 @@ from typing import Any
 from callstore import open_calls
 from callstore.stores.protocol import Batch
 from callstore.stores.sqlite.store import SqliteStore
-from callstore.testing import conversation, user
+from callstore.testing import chosen_id, conversation, user
 from callstore.testing.contract.races import at_once, kinds
 from callstore.testing.contract.world import ANN, BOB
 
@@ -16,18 +16,26 @@ class Apart(SqliteStore):
     """SQLite as if each conversation lay on a shard of its own, and what it was given to commit."""
 
     sharded = True
+    at_once = 4
 
     def __init__(self, path: Path, *, patience: float) -> None:
         super().__init__(path, patience=patience)
         self.batches: list[tuple[set[str], set[str]]] = []
         self.places: dict[str, str] = {}
+        self.underway: list[set[str]] = []
+        self.most = 0  # batches that were on their way together
 
     def conversation_of(self, call_id: str) -> str | None:
         return self.places.get(call_id)
 
     async def transact(self, batch: Batch, patience: float, *, rehearsal: bool = False) -> None:
         self.batches.append((set(batch.call_ids), set(batch.conversation_ids)))
+        of = {*batch.call_ids, *batch.conversation_ids}
+        assert all(of.isdisjoint(other) for other in self.underway)
+        self.underway.append(of)
+        self.most = max(self.most, len(self.underway))
         await super().transact(batch, patience, rehearsal=rehearsal)
+        self.underway.remove(of)
 
 
 async def test_on_a_cluster_a_group_is_of_one_conversation(
@@ -53,8 +61,62 @@ async def test_on_a_cluster_a_group_is_of_one_conversation(
 
 async def test_elsewhere_it_is_of_any(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(Apart, "sharded", False)
+    monkeypatch.setattr(Apart, "at_once", 1)
     monkeypatch.setattr("callstore.stores.sqlite.store.SqliteStore", Apart)
     async with open_calls(f"sqlite:///{tmp_path}/calls.db") as calls:
         await at_once(calls.start(conversation(n), ANN) for n in range(1, 101))
         store: Any = calls._store
         assert len(store.batches) == 1
+
+
+async def test_groups_on_their_way_together_are_of_other_calls(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(Apart, "sharded", False)
+    monkeypatch.setattr("callstore.stores.sqlite.store.SqliteStore", Apart)
+    async with open_calls(f"sqlite:///{tmp_path}/calls.db") as calls:
+        store: Any = calls._store
+        made = [await calls.start(conversation(n), ANN) for n in range(1, 101)]
+        store.batches.clear()
+        await at_once(calls.join(call.id, BOB) for call in made)
+        assert [len(ids) for ids, _ in store.batches] == [25] * 4
+        assert store.most == 4
+        store.batches.clear()
+        hot, cool = made[0], made[1:21]
+        crowd: list[Any] = [calls.join(hot.id, user(n)) for n in range(1, 101)]
+        results = await at_once([*crowd, *(calls.leave(call.id, BOB) for call in cool)])
+        assert kinds(results) == {"Joined": 50, "CallFull": 50, "Call": 20}
+        assert [hot.id in ids for ids, _ in store.batches].count(True) == 1
+
+
+async def test_a_caller_who_gave_up_leaves_no_group_behind(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("callstore.stores.sqlite.store.SqliteStore", Apart)
+    async with open_calls(f"sqlite:///{tmp_path}/calls.db") as calls:
+        store: Any = calls._store
+        gone = asyncio.create_task(calls.start(conversation(1), ANN))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        call = await calls.start(conversation(2), ANN)
+        assert call.live
+        assert len(store.batches) == 1
+
+
+async def test_of_one_call_commands_keep_the_order_in_which_they_were_asked(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Also where nobody knows yet of which conversation a call is."""
+    monkeypatch.setattr(Apart, "sharded", False)
+    monkeypatch.setattr("callstore.stores.sqlite.store.SqliteStore", Apart)
+    async with open_calls(f"sqlite:///{tmp_path}/calls.db") as calls:
+        store: Any = calls._store
+        ids = [chosen_id(n) for n in range(1, 301)]
+        works: list[Any] = []
+        for number, id in enumerate(ids):
+            works.append(calls.start(conversation(number % 100), ANN, call_id=id))
+            works.append(calls.join(id, BOB))
+            works.append(calls.end(id))
+        assert kinds(await at_once(works)) == {"Call": 600, "Joined": 300}
+        assert store.most > 1

@@ -110,21 +110,19 @@ def collection(
     **rest: Any,
 ) -> Collection:
     """`ttl`: MongoDB expires its rows where nobody else does."""
-    info = msgspec.inspect.type_info(row)
-    assert isinstance(info, msgspec.inspect.StructType)
-    types = {f.name: f.type for f in msgspec.structs.fields(row)}
+    every = fields_of(row)
     fields = tuple(
         msgspec.structs.replace(
-            _field(field, types[field.name]),
-            native=field.name in native,
-            wide=field.name in wide,
-            coming=field.name in coming,
+            field,
+            native=field.attribute in native,
+            wide=field.attribute in wide,
+            coming=field.attribute in coming,
         )
-        for field in info.fields
-        if field.name not in derived
+        for field in every
+        if field.attribute not in derived
     )
     # Codecs take the first values of a row: what is derived stands at its end.
-    assert [field.name for field in info.fields[len(fields) :]] == list(derived)
+    assert [field.attribute for field in every[len(fields) :]] == list(derived)
     if ttl and not any(index.ttl for index in indexes):
         indexes += (expiry(name, only="mongodb"),)
     return Collection(name=name, row=row, fields=fields, indexes=indexes, **rest)
@@ -141,6 +139,14 @@ def expiry(name: str, *, ttl: bool = True, only: Literal["mongodb"] | None = Non
         only=only,
         serves="; ".join(filter(None, (swept, net))),
     )
+
+
+def fields_of(row: type[Struct]) -> tuple[Field, ...]:
+    """As its Struct says."""
+    info = msgspec.inspect.type_info(row)
+    assert isinstance(info, msgspec.inspect.StructType)
+    types = {f.name: f.type for f in msgspec.structs.fields(row)}
+    return tuple(_field(field, types[field.name]) for field in info.fields)
 
 
 def _field(field: msgspec.inspect.Field, annotation: Any) -> Field:

@@ -1,12 +1,14 @@
 """The group commit: commands that wait together are decided and committed together.
 
-A command waits in `Group.submit`. The runner takes what waits (at most 256), hands it to the store
+A command waits in `Group.submit`. A runner takes what waits (at most 256), hands it to the store
 as one `Batch`, and answers when the store has committed. The queue never waits to fill: a command
-that finds it empty is committed at once, and while one group is on its way the next one gathers.
+that finds it empty is committed at once, and while as many groups are on their way as the store
+bears, the next one gathers. No two of those are of the same call: they would be in each other's way.
 """
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Sequence
 from copy import copy
@@ -28,7 +30,9 @@ class Group:
         self._rules = rules
         self._deadline = deadline
         self._waiting: deque[Asked] = deque()
-        self._runner: asyncio.Task[None] | None = None
+        self._runners: set[asyncio.Task[None]] = set()
+        self._underway: set[str] = set()  # what the groups on their way are of,
+        self._count = 0  # and their commands
 
     async def submit(self, command: Command) -> Any:
         """The command's answer, once it is committed; its refusal as one of callstore.errors.
@@ -40,8 +44,8 @@ class Group:
             command=command, answer=loop.create_future(), deadline=loop.time() + self._deadline
         )
         self._waiting.append(asked)
-        if self._runner is None:
-            self._runner = loop.create_task(self._run())
+        if len(self._runners) < self._store.at_once:
+            self._runners.add(loop.create_task(self._run()))
         return await asked.answer
 
     async def rehearse(self, commands: Sequence[Command]) -> list[Any]:
@@ -69,40 +73,55 @@ class Group:
 
     async def drain(self) -> None:
         """Waits until nothing waits."""
-        while self._runner is not None:
-            await asyncio.wait([self._runner])
+        while self._runners:
+            await asyncio.wait(self._runners)
 
     async def _run(self) -> None:
         try:
-            while self._waiting:
-                await self._commit(self._take())
+            while group := self._take():
+                places = {place for asked in group for place in self._places(asked.command)}
+                self._underway |= places
+                self._count += len(group)
+                try:
+                    await self._commit(group)
+                finally:
+                    self._underway -= places
+                    self._count -= len(group)
+                await asyncio.sleep(0)  # whoever was answered may ask again, and be in the next one
         finally:
-            self._runner = None
+            self._runners.discard(asyncio.current_task())
 
     def _take(self) -> list[Asked]:
-        """The next group: what has waited longest, of any calls. On a cluster, of the conversation
-        of the first: its rows are on one shard."""
-        if self._store.sharded:
-            taken = self._take_of(self._place(self._waiting[0].command))
-        else:
-            taken = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
-        return [asked for asked in taken if not asked.answer.done()]
-
-    def _take_of(self, place: str) -> list[Asked]:
+        """The next group: what has waited longest, of any calls that are not on their way; so many
+        that each runner has its share, and what else is of the same calls. On a cluster, of one
+        conversation: its rows are on one shard."""
+        total = len(self._waiting) + self._count
+        share = 1 if self._store.sharded else math.ceil(total / self._store.at_once)
         taken: list[Asked] = []
-        left: deque[Asked] = deque()
-        for asked in self._waiting:
-            mine = len(taken) < MOST and self._place(asked.command) == place
-            (taken if mine else left).append(asked)
-        self._waiting = left
+        left: list[Asked] = []
+        of, blocked = set[str](), {*self._underway}
+        while self._waiting and len(taken) < MOST:
+            asked = self._waiting.popleft()
+            if asked.answer.done():  # its caller was cancelled
+                continue
+            places = self._places(asked.command)
+            wanted = len(taken) < share or not of.isdisjoint(places)
+            if wanted and blocked.isdisjoint(places):
+                taken.append(asked)
+                of.update(places)
+            else:  # and what was asked of the same call behind it
+                left.append(asked)
+                blocked.update(places)
+        self._waiting.extendleft(reversed(left))
         return taken
 
-    def _place(self, command: Command) -> str:
-        """The conversation, or the call where nobody has looked up its conversation yet."""
+    def _places(self, command: Command) -> list[str]:
+        """The conversation, unless nobody has looked it up yet, and the call."""
         if isinstance(command, Start):
-            return command.conversation_id
+            return [command.conversation_id, *filter(None, [command.call_id])]
         assert isinstance(command, OnCall)
-        return self._store.conversation_of(command.call_id) or command.call_id
+        conversation = self._store.conversation_of(command.call_id)
+        return [*filter(None, [conversation]), command.call_id]
 
     async def _commit(self, group: list[Asked]) -> None:
         """Commits `group` and answers; halves it on conflicts until the commands' deadline."""

@@ -184,6 +184,11 @@ class Store(Protocol):
         ...
 
     @property
+    def at_once(self) -> int:
+        """How many batches may be on their way together."""
+        ...
+
+    @property
     def watching(self) -> Watching | None:
         """None: it does not lie where the host's collections do."""
         ...

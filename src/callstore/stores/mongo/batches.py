@@ -84,23 +84,26 @@ async def _load_rows(db: Database, wants: Sequence[Want], session: Session) -> l
     some = [want for want in wants if want.parties and not want.everyone]
     logged = [want for want in wants if want.logs and not want.everyone]
     parties = {party for want in some for party in want.parties}
-    asked: list[tuple[Collection, Filter]] = [
-        (tables.PARTICIPANT, queries.of_parties(some, parties, kind))
+    of_people = [
+        queries.of_parties(some, parties, kind)
         for kind in queries.PARTY_FIELDS
         if any(party.kind == kind for party in parties)
     ]
-    if whole:
-        asked.append((tables.PARTICIPANT, queries.of_calls(whole)))
-        asked.append((tables.LOG_ENTRY, queries.of_calls(whole)))
+    of_log = []
     if logged:
         refs = {party for want in logged for party in want.logs}
-        asked.append((tables.LOG_ENTRY, queries.entries_of_parties(logged, refs)))
+        of_log.append(queries.entries_of_parties(logged, refs))
+    if whole:
+        of_people.append(queries.of_calls(whole))
+        of_log.append(queries.of_calls(whole))
     ids = []
-    for collection, where in asked:
-        for row in await _rows(db, collection, where, session):
+    if of_people:
+        for row in await _rows(db, tables.PARTICIPANT, queries.any_of(of_people), session):
             states[row.call_session_id].add(row)
-            if collection is tables.PARTICIPANT:
-                ids.append(oid(row.id))
+            ids.append(oid(row.id))
+    if of_log:
+        for row in await _rows(db, tables.LOG_ENTRY, queries.any_of(of_log), session):
+            states[row.call_session_id].add(row)
     if ids:
         where = {**queries.of_calls(wants), "_id": {"$in": ids}}
         for pulse in await _rows(db, tables.PULSE, where, session, hint="_id_"):

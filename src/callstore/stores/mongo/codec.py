@@ -1,7 +1,7 @@
 """Rows to MongoDB's documents and back: ids as ObjectIds, times as dates. What the declaration
 calls JSON holds what JSON holds, for Prisma reads it as that; but for fields that are `native`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from operator import itemgetter
@@ -13,26 +13,23 @@ from msgspec import Struct
 
 from callstore.ids import Id
 from callstore.schema import tables
-from callstore.schema.declaration import Collection, Field
+from callstore.schema.declaration import Collection, Field, fields_of
+from callstore.stores.making import Convert, maker
 from callstore.times import EPOCH
 
 R = TypeVar("R", bound=Struct)
 Document = dict[str, Any]
-Convert = Callable[[Any], Any]
 
 oid = ObjectId
 
 
 class Codec(Generic[R]):
     def __init__(self, collection: Collection) -> None:
-        self._row: type[R] = collection.row  # type: ignore[assignment]
+        row: type[R] = collection.row  # type: ignore[assignment]
+        self.decode = reader(row, collection.fields)
         self._fields = [
-            (field.attribute, key(field.name), encoder(field), decoder(field))
-            for field in collection.fields
+            (field.attribute, key(field.name), encoder(field)) for field in collection.fields
         ]
-        self._values = itemgetter(*(each[1] for each in self._fields))
-        self._names = [each[0] for each in self._fields]
-        self._in = [(i, each[3]) for i, each in enumerate(self._fields) if each[3]]
         self._by_attribute = {each[0]: each for each in self._fields}
         self._attributes = {field.name: field.attribute for field in collection.fields}
 
@@ -40,21 +37,10 @@ class Codec(Generic[R]):
         """With every field, explicit nulls included."""
         document: Document = {}
         values = msgspec.structs.astuple(row)
-        for (_, name, convert, _), value in zip(self._fields, values, strict=False):
+        for (_, name, convert), value in zip(self._fields, values, strict=False):
             given = convert is None or value is None
             document[name] = value if given else convert(value)  # type: ignore[misc]
         return document
-
-    def decode(self, document: Mapping[str, Any]) -> R:
-        """A field that is missing is null."""
-        try:
-            values = list(self._values(document))
-        except KeyError:
-            values = [document.get(name) for _, name, _, _ in self._fields]
-        for index, convert in self._in:
-            if values[index] is not None:
-                values[index] = convert(values[index])
-        return self._row(**dict(zip(self._names, values, strict=True)))
 
     def column(self, row: R, name: str) -> Any:
         """The value of one field of a row."""
@@ -69,7 +55,7 @@ class Codec(Generic[R]):
         """Field -> value of what differs."""
         found: Document = {}
         before, after = msgspec.structs.astuple(old), msgspec.structs.astuple(new)
-        for index, (_, name, convert, _) in enumerate(self._fields):
+        for index, (_, name, convert) in enumerate(self._fields):
             was, value = before[index], after[index]
             if value is was:
                 continue
@@ -77,6 +63,21 @@ class Codec(Generic[R]):
             if value != was or type(value) is not type(was) or isinstance(value, (dict, list)):
                 found[name] = value if convert is None or value is None else convert(value)
         return found
+
+
+def reader(row: type[R], fields: Sequence[Field]) -> Callable[[Mapping[str, Any]], R]:
+    """From a document to its row; a field that is missing is null."""
+    names = [key(field.name) for field in fields]
+    make, values = maker(row, fields, decoder), itemgetter(*names)
+
+    def decode(document: Mapping[str, Any]) -> R:
+        try:
+            given = values(document)
+        except KeyError:
+            given = [document.get(name) for name in names]
+        return make(given)
+
+    return decode
 
 
 def key(name: str) -> str:
@@ -119,7 +120,11 @@ def decoder(field: Field) -> Convert | None:
             return lambda ids: [str(id) for id in ids]
         case "json" if field.type is Any:
             return _plain
-        case "json" if field.native or _may_be_anything(field.type):
+        case "json" if field.native:
+            (of,) = get_args(field.type)
+            decode = reader(of, fields_of(of))
+            return lambda items: [decode(item) for item in items]
+        case "json" if _may_be_anything(field.type):
             return lambda value: msgspec.convert(_plain(value), field.type)
         case "json":
             return partial(msgspec.convert, type=field.type)

@@ -1,6 +1,6 @@
 """Every query of the store, as MongoDB's filters and pipelines. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +43,10 @@ def of_calls(wants: Iterable[Want]) -> Filter:
         "conversationId": {"$in": [*{oid(call.conversation_id) for call in calls}]},
         "callSessionId": {"$in": [oid(call.id) for call in calls]},
     }
+
+
+def any_of(filters: Sequence[Filter]) -> Filter:
+    return {"$or": [*filters]} if len(filters) > 1 else filters[0]
 
 
 def holds_on(scope: Scope) -> Filter:

@@ -12,6 +12,7 @@ from callstore.stores.mongo.queries import Filter, Pipeline
 
 _CALLS = CODECS["CallSession"]
 _PARTICIPANTS = CODECS["CallParticipant"]
+_TOGETHER = 10_000  # in one answer, as far as 16 MB hold them
 
 
 async def one_call(
@@ -50,5 +51,5 @@ async def with_participants(
 async def fetch(
     db: Database, collection: str, where: Filter, session: Session, **options: Any
 ) -> list[Document]:
-    found = db[collection].find(where, session=session, **options)
+    found = db[collection].find(where, session=session, batch_size=_TOGETHER, **options)
     return await found.to_list()

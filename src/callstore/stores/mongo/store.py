@@ -31,7 +31,7 @@ from callstore.stores.mongo import (
 )
 from callstore.stores.mongo.auditing import MongoAudit
 from callstore.stores.mongo.codec import CODECS, Document, oid
-from callstore.stores.mongo.engine import LONG, Engine, Marker, Session
+from callstore.stores.mongo.engine import AT_ONCE, LONG, Engine, Marker, Session
 from callstore.stores.mongo.papers import MongoPapers
 from callstore.stores.mongo.parties import MongoParties
 from callstore.stores.mongo.queries import Filter, Pipeline
@@ -60,6 +60,12 @@ class MongoStore:
     @property
     def sharded(self) -> bool:
         return self._engine.sharded
+
+    @property
+    def at_once(self) -> int:
+        """Two keep client and server busy, and more were smaller ones; on a cluster each is of one
+        conversation."""
+        return AT_ONCE // 2 if self.sharded else 2
 
     def conversation_of(self, call_id: str) -> str | None:
         return self._places.get(call_id)

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from callstore.schema import tables
 from callstore.schema.declaration import Collection, Field
+from callstore.stores.making import maker
 from callstore.times import from_ms, to_ms
 
 R = TypeVar("R", bound=Struct)
@@ -22,11 +23,11 @@ def _json(value: Any) -> str:
 
 class Codec(Generic[R]):
     def __init__(self, collection: Collection) -> None:
-        self._row: type[R] = collection.row  # type: ignore[assignment]
+        row: type[R] = collection.row  # type: ignore[assignment]
+        self.decode = maker(row, collection.fields, decoder)
         self._names = [field.attribute for field in collection.fields]
         self._count = len(collection.fields)
         self._out = [(i, e) for i, f in enumerate(collection.fields) if (e := encoder(f))]
-        self._in = [(i, d) for i, f in enumerate(collection.fields) if (d := decoder(f))]
         self._encoders = {f.attribute: encoder(f) for f in collection.fields}
         self._fields = {f.attribute: f.name for f in collection.fields}
         self._attributes = {f.name: f.attribute for f in collection.fields}
@@ -38,13 +39,6 @@ class Codec(Generic[R]):
             if values[index] is not None:
                 values[index] = convert(values[index])
         return values
-
-    def decode(self, values: Sequence[Any]) -> R:
-        given = list(values)
-        for index, convert in self._in:
-            if given[index] is not None:
-                given[index] = convert(given[index])
-        return self._row(**dict(zip(self._names, given, strict=True)))
 
     def column(self, row: R, name: str) -> Any:
         """The value of one column of a row."""
