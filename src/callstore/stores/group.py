@@ -3,7 +3,8 @@
 A command waits in `Group.submit`. A runner takes what waits (at most 256), hands it to the store
 as one `Batch`, and answers when the store has committed. The queue never waits to fill: a command
 that finds it empty is committed at once, and while as many groups are on their way as the store
-bears, the next one gathers. No two of those are of the same call: they would be in each other's way.
+bears, the next one gathers. No two on their way are of the same call, so that none is in another's
+way, and of one call commands are decided in the order in which they were asked for.
 """
 
 import asyncio

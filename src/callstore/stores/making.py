@@ -26,7 +26,8 @@ def maker(
             known[f"decode{number}"] = convert
             value = f"None if {value} is None else decode{number}({value})"
         arguments.append(f"{field.attribute}={value}")
-    source = f"def make(values):\n {', '.join(values)}, = values\n return row({', '.join(arguments)})"
+    unpacked, given = ", ".join(values), ", ".join(arguments)
+    source = f"def make(values):\n {unpacked}, = values\n return row({given})"
     exec(source, known)  # noqa: S102 - names of the declaration, nothing from outside
     make: Callable[[Sequence[Any]], R] = known["make"]
     return make

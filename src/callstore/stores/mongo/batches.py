@@ -80,29 +80,13 @@ async def _load_rows(db: Database, wants: Sequence[Want], session: Session) -> l
         want.call.id: State(call=want.call, everyone=want.everyone, recorded=want.recordings)
         for want in wants
     }
-    whole = [want for want in wants if want.everyone]
-    some = [want for want in wants if want.parties and not want.everyone]
-    logged = [want for want in wants if want.logs and not want.everyone]
-    parties = {party for want in some for party in want.parties}
-    of_people = [
-        queries.of_parties(some, parties, kind)
-        for kind in queries.PARTY_FIELDS
-        if any(party.kind == kind for party in parties)
-    ]
-    of_log = []
-    if logged:
-        refs = {party for want in logged for party in want.logs}
-        of_log.append(queries.entries_of_parties(logged, refs))
-    if whole:
-        of_people.append(queries.of_calls(whole))
-        of_log.append(queries.of_calls(whole))
     ids = []
-    if of_people:
-        for row in await _rows(db, tables.PARTICIPANT, queries.any_of(of_people), session):
+    if people := queries.people_of(wants):
+        for row in await _rows(db, tables.PARTICIPANT, people, session):
             states[row.call_session_id].add(row)
             ids.append(oid(row.id))
-    if of_log:
-        for row in await _rows(db, tables.LOG_ENTRY, queries.any_of(of_log), session):
+    if entries := queries.entries_of(wants):
+        for row in await _rows(db, tables.LOG_ENTRY, entries, session):
             states[row.call_session_id].add(row)
     if ids:
         where = {**queries.of_calls(wants), "_id": {"$in": ids}}

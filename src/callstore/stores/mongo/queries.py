@@ -45,10 +45,6 @@ def of_calls(wants: Iterable[Want]) -> Filter:
     }
 
 
-def any_of(filters: Sequence[Filter]) -> Filter:
-    return {"$or": [*filters]} if len(filters) > 1 else filters[0]
-
-
 def holds_on(scope: Scope) -> Filter:
     """Holds in force on any of these."""
     on = {
@@ -71,17 +67,36 @@ def of_keys(keys: Iterable[tuple[Any, Any]]) -> Filter:
 PARTY_FIELDS = {"user": "userId", "guest": "anonymousUserId"}
 
 
-def of_parties(wants: Iterable[Want], parties: Iterable[Party], kind: str) -> Filter:
-    """The rows of any of `parties` in any of these calls: a few more than were asked for."""
-    ids = [oid(party.id) for party in parties if party.kind == kind]
-    return {**of_calls(wants), PARTY_FIELDS[kind]: {"$in": ids}}
+def people_of(wants: Sequence[Want]) -> Filter | None:
+    """The participants that are wanted, and a few more."""
+    some = [want for want in wants if want.parties and not want.everyone]
+    parties = {party for want in some for party in want.parties}
+    filters = [_all_of(wants)]
+    for kind, field in PARTY_FIELDS.items():
+        if ids := [oid(party.id) for party in parties if party.kind == kind]:
+            filters.append({**of_calls(some), field: {"$in": ids}})
+    return _any_of(filters)
 
 
-def entries_of_parties(wants: Iterable[Want], parties: Iterable[Party]) -> Filter:
-    return {
-        "party": {"$in": [party.ref for party in parties]},
-        "callSessionId": {"$in": [oid(want.call.id) for want in wants]},
+def entries_of(wants: Sequence[Want]) -> Filter | None:
+    """The log entries that are wanted, and a few more."""
+    some = [want for want in wants if want.logs and not want.everyone]
+    parties = {party.ref for want in some for party in want.logs}
+    theirs = {
+        "party": {"$in": [*parties]},
+        "callSessionId": {"$in": [oid(want.call.id) for want in some]},
     }
+    return _any_of([_all_of(wants), theirs if some else None])
+
+
+def _all_of(wants: Iterable[Want]) -> Filter | None:
+    whole = [want for want in wants if want.everyone]
+    return of_calls(whole) if whole else None
+
+
+def _any_of(filters: Iterable[Filter | None]) -> Filter | None:
+    given = [each for each in filters if each]
+    return {"$or": given} if len(given) > 1 else next(iter(given), None)
 
 
 def captions_of_segments(keys: Iterable[tuple[str, str, str, str]]) -> Filter:

@@ -1,7 +1,7 @@
 """Rows to SQLite's values and back: times as integer milliseconds, bools as 0 and 1, the rest as
 JSON text. One codec a collection, made from its declared fields."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import msgspec
