@@ -213,6 +213,7 @@ METHODS: dict[str, Work] = {
     ),
     "overdue": lambda w: w.calls._store.overdue(w.clock(), w.clock()),
     "due": lambda w: w.calls._store.due(w.clock(), w.clock(), w.clock()),
+    "retention: anyone live": lambda w: w.calls._store.anyone_live(),
     "unanalysed": lambda w: w.calls._store.unanalysed(),
     "party: entries": lambda w: w.calls._store.parties.entries(w.party, w.parts[40], 100),
     "party: what is around them": lambda w: w.around(),

@@ -139,6 +139,7 @@ WHOLE = {"doctor", "copying: rows"}  # reads everything, by keys, in batches
 
 # What SQLite scans or sorts of an index that holds only what it is after.
 SCANNED = {  # beside what is read whole, by a key; k are the thousand rows read together
+    "retention: anyone live": "one row: the first there is",
     "overdue": "the live calls",
     "due": "the live calls",
     "unanalysed": "the calls with samples that no analysis has seen",

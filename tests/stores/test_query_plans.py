@@ -101,6 +101,7 @@ PLANS: dict[str, tuple[str, list[str]]] = {
     "see": (queries.SEE, ["e CallLogEntry_party"]),
     "hide all": (queries.HIDE_ALL, ["e CallLogEntry_conversation"]),
     "hide": (queries.HIDE, ["e CallLogEntry_party"]),
+    "anyone live": (queries.ANYONE_LIVE, []),
     "overdue": (queries.OVERDUE, DOING),
     "due": (queries.DUE, [*DOING, "c CallSession_ringDeadline", "c CallSession_fewSince"]),
     "unanalysed": (queries.UNANALYSED, ["n CallQualitySample_new", "c key"]),
@@ -222,6 +223,7 @@ for _name, _narrowed in NARROWED.items():
 
 # What is scanned or sorted all the same, and how much that is.
 EXCEPTIONS = {
+    "anyone live": {"SCAN c USING INDEX CallSession_oneLive": "one row: the first there is"},
     "overdue": {
         "UNION USING TEMP B-TREE": "what is overdue",
         "SCAN c USING INDEX CallSession_oneLive": "the live calls",

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from msgspec import Struct, field
@@ -31,9 +32,9 @@ from callstore.stores.protocol import EXPIRING, PAPERS, Expired, Store
 from callstore.tasks import KeepOn
 from callstore.validation import EARLIEST, Time, check
 
-STAMPED = 100  # calls together
-CALLS, ROWS = 20, 300  # deleted together: few enough that nobody waits for long
-REST = 0.6  # of the time that a transaction took
+STAMPED, CALLS, ROWS = 100, 20, 300  # together in a transaction
+LESS = 4  # times less where anyone is in a call: few enough that nobody waits for long; and then
+REST = 2.5  # times as long as it took, others have the store to themselves
 LEASE = "retention"
 T = TypeVar("T")
 _log = logging.getLogger("callstore")
@@ -94,7 +95,7 @@ class Retention:
         async def some(limit: int) -> int:
             return await self._store.stamp(self._horizons.text, before, limit, self._stamps)
 
-        while await keep_on() and (done := await _halving(some, STAMPED)):
+        while await keep_on() and (done := await self._paced(some, STAMPED)):
             count += done
         return count
 
@@ -159,15 +160,23 @@ class Retention:
         await self._settle(self._clock(), _always)
         await self.stamp(self._clock(), _always)
         for collection in (*EXPIRING, *PAPERS):
-            while count := await _paced(self._store.expire_rows(collection, now, ROWS)):
+            expire = partial(self._store.expire_rows, collection, now)
+            while count := await self._paced(expire, ROWS):
                 gone.add({collection: count})
-
-        async def some(limit: int) -> dict[str, int]:
-            return await self._store.expire_calls(now, self._horizons.text, limit)
-
-        while rows := await _paced(_halving(some, CALLS)):
+        expire_calls = partial(self._store.expire_calls, now, self._horizons.text)
+        while rows := await self._paced(expire_calls, CALLS):
             gone.add(rows)
         return await self._delete_files(now)
+
+    async def _paced(self, work: Callable[[int], Awaitable[T]], limit: int) -> T:
+        """`work` with so many at most, as fast as it goes where nobody waits for anything."""
+        if not await self._store.anyone_live():
+            return await _halving(work, limit)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        if done := await _halving(work, limit // LESS):
+            await asyncio.sleep((loop.time() - began) * REST)
+        return done
 
     async def _delete_files(self, now: datetime) -> tuple[int, int]:
         """How many went, how many could not; storage that is away is not asked again and again."""
@@ -205,15 +214,6 @@ async def _halving(work: Callable[[int], Awaitable[T]], limit: int) -> T:
 
 async def _always() -> bool:
     return True
-
-
-async def _paced(work: Awaitable[T]) -> T:
-    """Rests for nearly as long as the work took: others have the store to themselves meanwhile."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    done = await work
-    await asyncio.sleep((loop.time() - began) * REST)
-    return done
 
 
 class _Gone:

@@ -76,7 +76,8 @@ CALL = collection(
             fields=("conversationId",),
             unique=True,
             where={"live": True},
-            serves="one live call per conversation; live_in; the sweep's walk over live calls",
+            serves="one live call per conversation; live_in; the sweep's walk over live calls;"
+            " whether anyone is in a call",
         ),
         Index(
             name="CallSession_history",

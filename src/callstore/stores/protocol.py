@@ -326,6 +326,9 @@ class Store(Protocol):
 
     # -- retention: short transactions, so that nobody waits for long
 
+    async def anyone_live(self) -> bool:
+        """Whether any call is live. One entry of an index."""
+
     async def stamp(self, horizons: str, ended_before: datetime, limit: int, decide: Decide) -> int:
         """Of the next calls that ended before this and are not stamped by these horizons: writes
         into each row when it goes, as `decide` says. How many calls there were; 0: none is left.

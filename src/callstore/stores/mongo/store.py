@@ -322,6 +322,9 @@ class MongoStore:
     async def unanalysed(self) -> list[str]:
         return await self._engine.read(partial(sweeping.unanalysed, self._engine.db), long=True)
 
+    async def anyone_live(self) -> bool:
+        return await self._engine.read(partial(sweeping.anyone_live, self._engine.db))
+
     async def stamp(self, horizons: str, ended_before: datetime, limit: int, decide: Decide) -> int:
         work = partial(expiry.stamp, self._engine.db, horizons, ended_before, limit, decide)
         return await self._engine.change(work)

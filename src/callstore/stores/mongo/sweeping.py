@@ -10,6 +10,12 @@ from callstore.stores.mongo.engine import Session
 from callstore.stores.mongo.queries import Filter
 
 
+async def anyone_live(db: Database, session: Session) -> bool:
+    live, key = {"live": True}, {"_id": 0, "conversationId": 1}  # of the index alone
+    hint = "CallSession_oneLive"
+    return await db["CallSession"].find_one(live, key, session=session, hint=hint) is not None
+
+
 async def overdue(
     db: Database, now: datetime, silent_before: datetime | None, session: Session
 ) -> list[str]:

@@ -242,6 +242,7 @@ HIDE = f"{HIDE_ALL} AND e.callSessionId IN (SELECT value FROM json_each(:calls))
 # -- sweeping
 
 # The walk over live calls and their people; a sweep costs what is live, not what is kept.
+ANYONE_LIVE = "SELECT EXISTS (SELECT 1 FROM CallSession c WHERE c.live = 1)"
 OVERDUE = """
 SELECT c.id FROM CallSession c
 WHERE c.live = 1 AND c.ringDeadline <= :now AND c.startedAt IS NULL

@@ -238,6 +238,10 @@ class SqliteStore:
 
     # -- retention
 
+    async def anyone_live(self) -> bool:
+        (found,) = await self._engine.read(lambda db: db.execute(queries.ANYONE_LIVE).fetchone())
+        return bool(found)
+
     async def stamp(self, horizons: str, ended_before: datetime, limit: int, decide: Decide) -> int:
         return await self._engine.change(
             lambda db: expiry.stamp(db, horizons, ended_before, limit, decide)

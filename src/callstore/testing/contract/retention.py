@@ -281,6 +281,22 @@ class TestRetention:
         assert (await calls.get(call.id)).live_count == 2
         assert len((await calls.history(ROOM)).items) == 1
 
+    async def test_while_anyone_is_in_a_call_less_goes_at_once(
+        self, calls: Calls, clock: FakeClock
+    ) -> None:
+        alone: list[int] = []
+        beside: list[int] = []
+        for told_rows in (alone, beside):
+            for _ in range(30):
+                await calls.end((await answered(calls)).id)
+            clock.advance(91 * DAY)
+            if told_rows is beside:
+                await answered(calls)
+            await calls.retention.run(progress=told_rows.append)
+        assert sum(alone) == sum(beside)
+        assert max(alone) > 2 * max(beside)
+        assert len((await calls.history(ROOM)).items) == 1
+
     @pytest.mark.parametrize("seed", [1, 2])
     async def test_a_year_of_runs_takes_each_row_on_its_day_as_planned(
         self, fresh_store: Callable[[], str], clock: FakeClock, seed: int
