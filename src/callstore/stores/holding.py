@@ -12,6 +12,7 @@ from callstore.stores.protocol import Store
 from callstore.tasks import to_its_end
 
 _RENEW_EVERY = leases.LEASE_FOR.total_seconds() / 3
+_STOP_EVERY = 5.0  # seconds: what is stopped has time to take back what it began
 
 
 @asynccontextmanager
@@ -29,30 +30,43 @@ async def holding(
         with suppress(StoreError):  # then it runs out by itself
             await store.change_lease(id, leases.forget(holder))
 
+    body, stops = asyncio.current_task(), 0
+    assert body is not None
+    before = body.cancelling()
+
+    async def keep() -> None:
+        nonlocal stops
+        await _until_lost(renew)
+        while True:  # once may be lost on Python 3.11, in a wait_for of the driver's
+            stops += 1
+            body.cancel()
+            await asyncio.sleep(_STOP_EVERY)
+
     try:
         # Who is cancelled here may have taken it all the same.
         taking = store.change_lease(id, leases.take(id, holder, clock(), is_gone))
         if await to_its_end(taking) is None:
             raise refusal
-        async with asyncio.timeout(None) as limit:
-            renewing = asyncio.create_task(_keep(renew, limit))
-            try:
-                yield holder
-            finally:
-                renewing.cancel()
-                await asyncio.wait([renewing])
-    except TimeoutError:
-        if not limit.expired():
+        renewing = asyncio.create_task(keep())
+        try:
+            yield holder
+        finally:
+            renewing.cancel()
+            await asyncio.wait([renewing])
+    except asyncio.CancelledError:
+        if not stops or body.cancelling() > before + stops:  # by somebody else
             raise
-        raise Busy(f"the lease {id!r} ran out and another took it: this stopped half way") from None
     finally:
+        for _ in range(stops):
+            body.uncancel()
         await to_its_end(forget())
+    if stops:
+        raise Busy(f"the lease {id!r} ran out and another took it: this stopped half way")
 
 
-async def _keep(renew: Callable[[], Awaitable[bool]], limit: asyncio.Timeout) -> None:
-    while True:
+async def _until_lost(renew: Callable[[], Awaitable[bool]]) -> None:
+    kept = True
+    while kept:
         await asyncio.sleep(_RENEW_EVERY)
         with suppress(StoreError):  # it may come back before the lease ends
-            if not await renew():
-                limit.reschedule(asyncio.get_running_loop().time())
-                return
+            kept = await renew()
