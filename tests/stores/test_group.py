@@ -120,3 +120,18 @@ async def test_of_one_call_commands_keep_the_order_in_which_they_were_asked(
             works.append(calls.end(id))
         assert kinds(await at_once(works)) == {"Call": 600, "Joined": 300}
         assert store.most > 1
+
+
+async def test_what_is_counted_in_one_row_is_one_group(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(Apart, "sharded", False)
+    monkeypatch.setattr("callstore.stores.sqlite.store.SqliteStore", Apart)
+    url = f"sqlite:///{tmp_path}/calls.db"
+    settings = {"secret": "s" * 32}
+    async with open_calls(url, settings=settings, recordings="memory:") as calls:
+        for number in range(1, 31):
+            await calls.end((await calls.start(conversation(number), ANN, invite=[BOB])).id)
+        store: Any = calls._store
+        store.batches.clear()
+        receipt = await calls.privacy.erase(BOB)
+        assert receipt.status == "done"
+        assert [len(ids) for ids, _ in store.batches] == [30]

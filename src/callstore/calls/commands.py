@@ -50,6 +50,11 @@ class OnCall(Command, frozen=True, kw_only=True):
         return self.looks_at_holds
 
     @property
+    def counted_in(self) -> Id | None:
+        """A row that commands of other calls write, too."""
+        return None
+
+    @property
     def looks_at_holds(self) -> bool:
         """Whether it deletes what a hold on the call, or on anyone in it, keeps."""
         return False

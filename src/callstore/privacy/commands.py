@@ -22,27 +22,27 @@ class ReleaseHold(OnCall, frozen=True, kw_only=True):
     hold_id: Id
 
 
-class EraseParty(OnCall, frozen=True, kw_only=True):
+class _Erasing(OnCall, frozen=True, kw_only=True):
+    erasure_id: Id
+    since: datetime  # when it was asked
+
+    @property
+    def counted_in(self) -> Id:
+        return self.erasure_id
+
+    @property
+    def looks_at_holds(self) -> bool:
+        return True
+
+
+class EraseParty(_Erasing, frozen=True, kw_only=True):
     """Everything of a party in one call, for an erasure that keeps the count of it."""
 
     party: Party
     mode: EraseMode
-    erasure_id: Id
-    since: datetime  # when it was asked
     until: datetime | None  # calls that began later are left alone
     recordings: EraseRecordings  # whose files have gone before
 
-    @property
-    def looks_at_holds(self) -> bool:
-        return True
 
-
-class DeleteCall(OnCall, frozen=True, kw_only=True):
+class DeleteCall(_Erasing, frozen=True, kw_only=True):
     """All rows of an ended call, for an erasure that keeps the count of them."""
-
-    erasure_id: Id
-    since: datetime
-
-    @property
-    def looks_at_holds(self) -> bool:
-        return True

@@ -106,7 +106,8 @@ class Group:
             if asked.answer.done():  # its caller was cancelled
                 continue
             places = self._places(asked.command)
-            wanted = len(taken) < share or not of.isdisjoint(places)
+            mates = places[:1] if self._store.sharded else places
+            wanted = len(taken) < share or not of.isdisjoint(mates)
             if wanted and blocked.isdisjoint(places):
                 taken.append(asked)
                 of.update(places)
@@ -117,12 +118,13 @@ class Group:
         return taken
 
     def _places(self, command: Command) -> list[str]:
-        """The conversation, unless nobody has looked it up yet, and the call."""
+        """The conversation, unless nobody has looked it up yet, the call, and what else is
+        written with it."""
         if isinstance(command, Start):
             return [command.conversation_id, *filter(None, [command.call_id])]
         assert isinstance(command, OnCall)
         conversation = self._store.conversation_of(command.call_id)
-        return [*filter(None, [conversation]), command.call_id]
+        return [*filter(None, [conversation, command.call_id, command.counted_in])]
 
     async def _commit(self, group: list[Asked]) -> None:
         """Commits `group` and answers; halves it on conflicts until the commands' deadline."""
