@@ -1,13 +1,11 @@
 """Databases that go up and down, are planned, verified, refused; on every store."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 from tests.stores import database
 from tests.stores.migrating import NEWEST, ended, killed_at, schema_of
 
@@ -16,8 +14,7 @@ from callstore.schema.report import SchemaReport
 from callstore.schema.shape import changes
 from callstore.schema.steps import HISTORY, History, Step
 from callstore.schema.tables import COLLECTIONS
-from callstore.stores import holding
-from callstore.stores.leases import release, take
+from callstore.stores.leases import take
 from callstore.stores.mongo import shape as mongo_shape
 from callstore.stores.sqlite import shape as sqlite_shape
 from callstore.testing.contract.world import ANN, BOB, ROOM, check_sound
@@ -317,93 +314,6 @@ async def test_an_index_of_another_kind_is_told(new_url: str) -> None:
     with pytest.raises(errors.SchemaMismatch, match="CallSession_history"):
         async with open_calls(new_url):
             pass
-
-
-async def taken_from(calls: Calls, body: Callable[[], Awaitable[object]]) -> None:
-    """`body` under a lease that another takes meanwhile."""
-    store, clock = calls._store, lambda: datetime.now(UTC)
-    refusal = errors.Busy("taken")
-
-    async def two() -> None:
-        async with holding.holding(store, "job", clock, refusal=refusal):
-            pass
-
-    async def take() -> None:
-        await store.change_lease("job", lambda old: old and replace(old, holder="two"))
-        await store.change_lease("job", release("two"))
-
-    async with holding.holding(store, "job", clock, refusal=refusal):
-        with pytest.raises(errors.Busy, match="taken"):
-            await two()
-        await asyncio.sleep(0.2)  # renewed meanwhile
-        taking = asyncio.create_task(take())
-        try:
-            await body()
-        finally:
-            await asyncio.shield(taking)
-
-
-def being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-async def test_a_lease_that_another_has_taken_stops_what_was_done_under_it(
-    new_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(holding, "_RENEW_EVERY", 0.05)
-    async with open_calls(new_url) as calls:
-        with pytest.raises(errors.Busy, match="another took it"):
-            await taken_from(calls, asyncio.Event().wait)
-        assert not being_cancelled()
-
-
-async def test_it_is_stopped_again_where_once_is_lost(
-    new_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(holding, "_RENEW_EVERY", 0.05)
-    monkeypatch.setattr(holding, "_STOP_EVERY", 0.05)
-    lost = []
-
-    async def loses_one() -> None:
-        with pytest.raises(asyncio.CancelledError):
-            await asyncio.Event().wait()
-        lost.append(1)
-
-    async def goes_on() -> None:
-        await loses_one()
-        await asyncio.Event().wait()
-
-    async with open_calls(new_url) as calls:
-        for body in (goes_on, loses_one):
-            with pytest.raises(errors.Busy, match="another took it"):
-                await taken_from(calls, body)
-        assert len(lost) == 2
-        assert not being_cancelled()
-
-
-async def test_who_is_cancelled_by_others_is_told_of_no_lease(
-    new_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(holding, "_RENEW_EVERY", 0.05)
-    async with open_calls(new_url) as calls:
-        held, refusal = asyncio.Event(), errors.Busy("taken")
-
-        def hold() -> Any:
-            return holding.holding(calls._store, "job", lambda: datetime.now(UTC), refusal=refusal)
-
-        async def one() -> None:
-            async with hold():
-                held.set()
-                await asyncio.Event().wait()
-
-        task = asyncio.create_task(one())
-        await held.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        async with hold():
-            pass  # it was given back
 
 
 @pytest.mark.parametrize(

@@ -30,43 +30,56 @@ async def holding(
         with suppress(StoreError):  # then it runs out by itself
             await store.change_lease(id, leases.forget(holder))
 
-    body, stops = asyncio.current_task(), 0
-    assert body is not None
-    before = body.cancelling()
-
-    async def keep() -> None:
-        nonlocal stops
-        await _until_lost(renew)
-        while True:  # once may be lost on Python 3.11, in a wait_for of the driver's
-            stops += 1
-            body.cancel()
-            await asyncio.sleep(_STOP_EVERY)
-
+    ran_out = Busy(f"the lease {id!r} ran out and another took it: this stopped half way")
     try:
         # Who is cancelled here may have taken it all the same.
         taking = store.change_lease(id, leases.take(id, holder, clock(), is_gone))
         if await to_its_end(taking) is None:
             raise refusal
-        renewing = asyncio.create_task(keep())
-        try:
+        async with _until(lambda: _lost(renew), ran_out):
             yield holder
-        finally:
-            renewing.cancel()
-            await asyncio.wait([renewing])
-    except asyncio.CancelledError:
-        if not stops or body.cancelling() > before + stops:  # by somebody else
-            raise
     finally:
-        for _ in range(stops):
-            body.uncancel()
         await to_its_end(forget())
-    if stops:
-        raise Busy(f"the lease {id!r} ran out and another took it: this stopped half way")
 
 
-async def _until_lost(renew: Callable[[], Awaitable[bool]]) -> None:
+async def _lost(renew: Callable[[], Awaitable[bool]]) -> None:
     kept = True
     while kept:
         await asyncio.sleep(_RENEW_EVERY)
         with suppress(StoreError):  # it may come back before the lease ends
             kept = await renew()
+
+
+@asynccontextmanager
+async def _until(
+    event: Callable[[], Awaitable[None]], error: CallstoreError
+) -> AsyncIterator[None]:
+    """`error` if `event` comes first: what is done within is stopped, and stopped again if that was
+    lost, as Python 3.11 may lose it in a wait_for of the driver's."""
+    task, stops = asyncio.current_task(), 0
+    assert task is not None
+    before = task.cancelling()
+
+    async def stop() -> None:
+        nonlocal stops
+        await event()
+        while True:
+            stops += 1
+            task.cancel()
+            await asyncio.sleep(_STOP_EVERY)
+
+    stopping = asyncio.create_task(stop())
+    try:
+        try:
+            yield
+        finally:
+            stopping.cancel()
+            await asyncio.wait([stopping])
+    except asyncio.CancelledError:
+        if not stops or task.cancelling() > before + stops:  # by somebody else
+            raise
+    finally:
+        for _ in range(stops):
+            task.uncancel()
+    if stops:
+        raise error
