@@ -23,6 +23,7 @@ class Apart(SqliteStore):
         self.batches: list[tuple[set[str], set[str]]] = []
         self.places: dict[str, str] = {}
         self.underway: list[set[str]] = []
+        self.begun = asyncio.Event()
         self.most = 0  # batches that were on their way together
 
     def conversation_of(self, call_id: str) -> str | None:
@@ -33,6 +34,7 @@ class Apart(SqliteStore):
         of = {*batch.call_ids, *batch.conversation_ids}
         assert all(of.isdisjoint(other) for other in self.underway)
         self.underway.append(of)
+        self.begun.set()
         self.most = max(self.most, len(self.underway))
         await super().transact(batch, patience, rehearsal=rehearsal)
         self.underway.remove(of)
@@ -135,3 +137,40 @@ async def test_what_is_counted_in_one_row_is_one_group(tmp_path: Path, monkeypat
         receipt = await calls.privacy.erase(BOB)
         assert receipt.status == "done"
         assert [len(ids) for ids, _ in store.batches] == [30]
+
+
+async def test_what_waited_for_a_group_is_shared_out_when_it_is_done(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Also where nobody asks for anything meanwhile, so that nobody wakes the other runners."""
+    monkeypatch.setattr(Apart, "sharded", False)
+    monkeypatch.setattr("callstore.stores.sqlite.store.SqliteStore", Apart)
+    async with open_calls(f"sqlite:///{tmp_path}/calls.db") as calls:
+        store: Any = calls._store
+        made = [await calls.start(conversation(n), ANN) for n in range(1, 81)]
+        store.at_once = 1
+        first = asyncio.gather(*(calls.join(call.id, BOB) for call in made))
+        store.begun.clear()
+        await store.begun.wait()
+        store.batches.clear()
+        then = asyncio.gather(*(calls.leave(call.id, BOB) for call in made))
+        await asyncio.sleep(0)
+        store.at_once = 4
+        await asyncio.gather(first, then)
+        assert [len(ids) for ids, _ in store.batches] == [20] * 4
+
+
+async def test_a_runner_that_is_cancelled_before_it_begins_is_replaced(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(Apart, "at_once", 1)
+    monkeypatch.setattr("callstore.stores.sqlite.store.SqliteStore", Apart)
+    async with open_calls(f"sqlite:///{tmp_path}/calls.db") as calls:
+        lost = asyncio.create_task(calls.start(conversation(1), ANN))
+        await asyncio.sleep(0)
+        (runner,) = calls._group._runners
+        runner.cancel()
+        await asyncio.gather(runner, return_exceptions=True)
+        call = await calls.start(conversation(2), ANN)
+        assert (await lost).live
+        assert call.live

@@ -98,3 +98,31 @@ async def test_who_is_cancelled_by_others_is_told_of_no_lease(
             await task
         async with hold():
             pass  # it was given back
+
+
+async def test_a_renewal_that_is_not_cancelled_keeps_nobody(
+    new_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cancellation may be lost, too; the lease is given back all the same."""
+    monkeypatch.setattr(holding, "_RENEW_EVERY", 0.01)
+    async with open_calls(new_url) as calls:
+        change, renewing, lost = calls._store.change_lease, asyncio.Event(), []
+
+        async def loses_one(id: str, made: Any) -> Any:
+            renewing.set()
+            try:
+                await asyncio.sleep(0.05)
+            except asyncio.CancelledError:
+                lost.append(1)
+            return await change(id, made)
+
+        async with holding.holding(
+            calls._store, "job", lambda: datetime.now(UTC), refusal=errors.Busy("taken")
+        ):
+            monkeypatch.setattr(calls._store, "change_lease", loses_one)
+            renewing.clear()
+            await renewing.wait()
+        assert lost
+        assert not being_cancelled()
+        lease = await change("job", lambda old: old)
+        assert lease is None or lease.holder is None

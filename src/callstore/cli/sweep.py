@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-import time
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import click
@@ -55,20 +55,27 @@ async def _go_on(app: App, calls: Calls, every: float) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     if not app.json:
         click.echo(f"sweeping every {every:g} s until Ctrl-C or SIGTERM", err=True)
-    retained = None
-    while not stop.is_set():
+    async with asyncio.TaskGroup() as tasks:
+        retaining = tasks.create_task(_retain(calls))
+        while not stop.is_set():
+            try:
+                _tell(app, await calls.sweep())
+            except errors.StoreError as error:
+                failure(error).show()  # it may pass: the next sweep does what is left
+            with suppress(TimeoutError):
+                async with asyncio.timeout(every):
+                    await stop.wait()
+        retaining.cancel()  # what is cut off goes on when it is run again
+
+
+async def _retain(calls: Calls) -> None:
+    """Beside the sweeps, for it may take its time: who is lost must be found meanwhile."""
+    while True:
         try:
-            _tell(app, await calls.sweep())
-            if retained is None or time.monotonic() - retained >= RETENTION_EVERY:
-                await calls.retention.run(by="callstore sweep")
-                retained = time.monotonic()
+            await calls.retention.run(by="callstore sweep")
         except errors.StoreError as error:
-            failure(error).show()  # it may pass: the next sweep does what is left
-        try:
-            async with asyncio.timeout(every):
-                await stop.wait()
-        except TimeoutError:
-            continue
+            failure(error).show()
+        await asyncio.sleep(RETENTION_EVERY)
 
 
 def _tell(app: App, report: SweepReport) -> None:

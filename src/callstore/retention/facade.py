@@ -34,7 +34,7 @@ from callstore.validation import EARLIEST, Time, check
 
 STAMPED, CALLS, ROWS = 100, 20, 300  # together in a transaction
 LESS = 4  # times less where anyone is in a call: few enough that nobody waits for long; and then
-REST = 2.5  # times as long as it took, others have the store to themselves
+REST, LONGEST = 2.5, 2.0  # times as long as it took, and seconds, others have it to themselves
 LEASE = "retention"
 T = TypeVar("T")
 _log = logging.getLogger("callstore")
@@ -170,13 +170,26 @@ class Retention:
 
     async def _paced(self, work: Callable[[int], Awaitable[T]], limit: int) -> T:
         """`work` with so many at most, as fast as it goes where nobody waits for anything."""
-        if not await self._store.anyone_live():
+        if not await self._anyone_live():
             return await _halving(work, limit)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        if done := await _halving(work, limit // LESS):
-            await asyncio.sleep((loop.time() - began) * REST)
+        took = 0.0
+
+        async def timed(limit: int) -> T:
+            nonlocal took
+            began = time.monotonic()
+            done = await work(limit)
+            took = time.monotonic() - began
+            return done
+
+        if done := await _halving(timed, limit // LESS):
+            await asyncio.sleep(min(REST * took, LONGEST))
         return done
+
+    async def _anyone_live(self) -> bool:
+        try:
+            return await self._store.anyone_live()
+        except (Busy, StoreUnavailable):
+            return True  # the work itself is tried more than once
 
     async def _delete_files(self, now: datetime) -> tuple[int, int]:
         """How many went, how many could not; storage that is away is not asked again and again."""

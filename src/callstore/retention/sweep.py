@@ -22,6 +22,7 @@ from callstore.stores.leases import SWEEP, release, take
 from callstore.stores.protocol import Store
 from callstore.tasks import KeepOn
 
+STAMPING = 20.0  # seconds of a sweep at most
 _log = logging.getLogger("callstore")
 
 
@@ -103,7 +104,7 @@ class Sweep:
             finished, unfinished = await self._chores.finish(now, self._keep_lease)
             await self._chores.settle(now, self._keep_lease)
             erased, pending = await self._chores.erase(self._keep_lease)
-            await self._chores.stamp(now, self._keep_lease)
+            await self._chores.stamp(now, self._keep_lease_for(STAMPING))
         finally:
             await self._store.change_lease(SWEEP, release(self._holder))
         return SweepReport(
@@ -123,6 +124,15 @@ class Sweep:
         now = self._pinned or self._clock()
         taking = take(SWEEP, self._holder, now, is_gone)
         return await self._store.change_lease(SWEEP, taking) is not None
+
+    def _keep_lease_for(self, seconds: float) -> KeepOn:
+        """For so long: the next sweep goes on. Who is lost must be found meanwhile."""
+        until = time.monotonic() + seconds
+
+        async def keep_on() -> bool:
+            return time.monotonic() < until and await self._keep_lease()
+
+        return keep_on
 
     async def _expire(self) -> list[Event]:
         now = self._pinned or self._clock()

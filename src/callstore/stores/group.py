@@ -45,9 +45,15 @@ class Group:
             command=command, answer=loop.create_future(), deadline=loop.time() + self._deadline
         )
         self._waiting.append(asked)
-        if len(self._runners) < self._store.at_once:
-            self._runners.add(loop.create_task(self._run()))
+        if self._underway.isdisjoint(self._places(command)):  # else that group's runner takes it
+            self._begin()
         return await asked.answer
+
+    def _begin(self) -> None:
+        if len(self._runners) < self._store.at_once:
+            runner = asyncio.create_task(self._run())
+            self._runners.add(runner)
+            runner.add_done_callback(self._runners.discard)  # should it never begin
 
     async def rehearse(self, commands: Sequence[Command]) -> list[Any]:
         """What each would answer, one after the other, refusals among it; nothing is kept."""
@@ -101,7 +107,7 @@ class Group:
         taken: list[Asked] = []
         left: list[Asked] = []
         of, blocked = set[str](), {*self._underway}
-        while self._waiting and len(taken) < MOST:
+        while self._waiting and len(taken) < MOST and (len(taken) < share or len(left) < MOST):
             asked = self._waiting.popleft()
             if asked.answer.done():  # its caller was cancelled
                 continue
@@ -115,6 +121,8 @@ class Group:
                 left.append(asked)
                 blocked.update(places)
         self._waiting.extendleft(reversed(left))
+        if taken and self._waiting:
+            self._begin()
         return taken
 
     def _places(self, command: Command) -> list[str]:

@@ -56,14 +56,14 @@ async def _until(
 ) -> AsyncIterator[None]:
     """`error` if `event` comes first: what is done within is stopped, and stopped again if that was
     lost, as Python 3.11 may lose it in a wait_for of the driver's."""
-    task, stops = asyncio.current_task(), 0
+    task, stops, over = asyncio.current_task(), 0, False
     assert task is not None
     before = task.cancelling()
 
     async def stop() -> None:
         nonlocal stops
         await event()
-        while True:
+        while not over:
             stops += 1
             task.cancel()
             await asyncio.sleep(_STOP_EVERY)
@@ -73,8 +73,10 @@ async def _until(
         try:
             yield
         finally:
-            stopping.cancel()
-            await asyncio.wait([stopping])
+            over = True
+            while not stopping.done():
+                stopping.cancel()
+                await asyncio.wait([stopping], timeout=1)
     except asyncio.CancelledError:
         if not stops or task.cancelling() > before + stops:  # by somebody else
             raise

@@ -199,7 +199,7 @@ class Store(Protocol):
     # -- changing: one transaction each, nothing half done
 
     async def transact(self, batch: Batch, patience: float, *, rehearsal: bool = False) -> None:
-        """Loads, decides and commits `batch` in one transaction: up to 9 queries to load, then one
+        """Loads, decides and commits `batch` in one transaction: up to 11 queries to load, then one
         statement per collection and set of changed fields. A `rehearsal` does it all, and takes it
         back instead of committing. Raises WriteConflict when another writer
         was faster, Busy when the lock was not free within `patience` seconds, any other exception

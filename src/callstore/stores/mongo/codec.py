@@ -26,10 +26,10 @@ oid = ObjectId
 class Codec(Generic[R]):
     def __init__(self, collection: Collection) -> None:
         row: type[R] = collection.row  # type: ignore[assignment]
-        self.decode = reader(row, collection.fields)
         self._fields = [
             (field.attribute, key(field.name), encoder(field)) for field in collection.fields
         ]
+        self.decode = reader(row, collection.fields, [name for _, name, _ in self._fields])
         self._by_attribute = {each[0]: each for each in self._fields}
         self._attributes = {field.name: field.attribute for field in collection.fields}
 
@@ -65,9 +65,10 @@ class Codec(Generic[R]):
         return found
 
 
-def reader(row: type[R], fields: Sequence[Field]) -> Callable[[Mapping[str, Any]], R]:
+def reader(
+    row: type[R], fields: Sequence[Field], names: Sequence[str]
+) -> Callable[[Mapping[str, Any]], R]:
     """From a document to its row; a field that is missing is null."""
-    names = [key(field.name) for field in fields]
     make, values = maker(row, fields, decoder), itemgetter(*names)
 
     def decode(document: Mapping[str, Any]) -> R:
@@ -122,7 +123,8 @@ def decoder(field: Field) -> Convert | None:
             return _plain
         case "json" if field.native:
             (of,) = get_args(field.type)
-            decode = reader(of, fields_of(of))
+            fields = fields_of(of)
+            decode = reader(of, fields, [field.name for field in fields])
             return lambda items: [decode(item) for item in items]
         case "json" if _may_be_anything(field.type):
             return lambda value: msgspec.convert(_plain(value), field.type)

@@ -239,7 +239,7 @@ class SqliteStore:
     # -- retention
 
     async def anyone_live(self) -> bool:
-        (found,) = await self._engine.read(lambda db: db.execute(queries.ANYONE_LIVE).fetchone())
+        (found,) = await self._engine.keyed(lambda db: db.execute(queries.ANYONE_LIVE).fetchone())
         return bool(found)
 
     async def stamp(self, horizons: str, ended_before: datetime, limit: int, decide: Decide) -> int:

@@ -297,6 +297,26 @@ class TestRetention:
         assert max(alone) > 2 * max(beside)
         assert len((await calls.history(ROOM)).items) == 1
 
+    async def test_a_store_that_is_away_for_a_moment_ends_no_run(
+        self, calls: Calls, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nor where it is asked whether anyone is in a call: then it goes gently."""
+        for _ in range(12):
+            await calls.end((await answered(calls)).id)
+        clock.advance(91 * DAY)
+        asked = []
+
+        async def away() -> bool:
+            asked.append(1)
+            raise errors.Busy("others keep the file")
+
+        monkeypatch.setattr(calls._store, "anyone_live", away)
+        told_rows: list[int] = []
+        report = await calls.retention.run(progress=told_rows.append)
+        assert report.rows["CallSession"] == 12
+        assert len(asked) > 3
+        assert len(told_rows) == 3
+
     @pytest.mark.parametrize("seed", [1, 2])
     async def test_a_year_of_runs_takes_each_row_on_its_day_as_planned(
         self, fresh_store: Callable[[], str], clock: FakeClock, seed: int
