@@ -1,5 +1,7 @@
 """Reaching a MongoDB: what cannot be used is refused with what to do about it."""
 
+import asyncio
+import contextlib
 import subprocess
 import time
 from collections.abc import Iterator
@@ -181,3 +183,25 @@ async def test_history_and_log_may_come_from_a_secondary(two: LocalMongod) -> No
         await calls.timeline(call.id)
         asked = {f"{event.connection_id[0]}:{event.connection_id[1]}" for event in started.events}
         assert asked == {primary}
+
+
+async def test_a_cancellation_that_is_lost_within_is_heard_behind(new_mongo: str) -> None:
+    """Python 3.11's wait_for, by which the driver sends, may lose one."""
+    async with open_calls(new_mongo) as calls:
+        engine: Any = calls._store._engine  # type: ignore[attr-defined]
+        asked = asyncio.Event()
+
+        async def loses_it(session: Any) -> tuple[None, None]:
+            asked.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            return None, None
+
+        for does in (engine.read(loses_it), engine.change(loses_it), engine.doing(loses_it(None))):
+            asked.clear()
+            task = asyncio.create_task(does)
+            await asked.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert await calls.live_in(conversation(1)) is None

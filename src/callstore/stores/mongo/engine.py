@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
@@ -67,7 +67,7 @@ class Engine:
         limit = contextlib.nullcontext() if long else pymongo.timeout(self._patience)
         try:
             async with self._gate:
-                with connection.translated(), limit:
+                with _cancellable(), connection.translated(), limit:
                     async with self._client.start_session(snapshot=True) as session:
                         return await work(session)
         except (Unwritable, WriteConflict) as error:
@@ -112,7 +112,7 @@ class Engine:
         while True:
             try:
                 async with self._session() as session:
-                    with connection.translated(), limit():
+                    with _cancellable(), connection.translated(), limit():
                         await session.start_transaction(
                             connection.SNAPSHOT, connection.MAJORITY, ReadPreference.PRIMARY
                         )
@@ -134,7 +134,7 @@ class Engine:
     async def doing(self, work: Awaitable[T]) -> T:
         """What takes as long as it takes, in no transaction."""
         try:
-            with connection.translated(), pymongo.timeout(None):
+            with _cancellable(), connection.translated(), pymongo.timeout(None):
                 return await work
         except Unwritable as error:
             raise StoreError(f"the database refused this: {error}") from error
@@ -165,6 +165,18 @@ class Engine:
     async def close(self) -> None:
         self._closed = True
         await self._client.close()
+
+
+@contextlib.contextmanager
+def _cancellable() -> Iterator[None]:
+    """Whoever is cancelled within hears of it behind, should it be lost: Python 3.11's wait_for, by
+    which the driver sends, may lose it."""
+    task = asyncio.current_task()
+    assert task is not None
+    before = task.cancelling()
+    yield
+    if task.cancelling() > before:
+        raise asyncio.CancelledError
 
 
 def _limit(deadline: float, attempt: float) -> contextlib.AbstractContextManager[object]:
