@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from callstore import open_calls
 from callstore.stores.protocol import Batch
 from callstore.stores.sqlite.store import SqliteStore
@@ -13,9 +15,8 @@ from callstore.testing.contract.world import ANN, BOB
 
 
 class Apart(SqliteStore):
-    """SQLite as if each conversation lay on a shard of its own, and what it was given to commit."""
+    """SQLite as if it bore four groups at once, and what it was given to commit."""
 
-    sharded = True
     at_once = 4
 
     def __init__(self, path: Path, *, patience: float) -> None:
@@ -40,11 +41,17 @@ class Apart(SqliteStore):
         self.underway.remove(of)
 
 
-async def test_on_a_cluster_a_group_is_of_one_conversation(
-    tmp_path: Path, monkeypatch: Any
-) -> None:
+@pytest.fixture
+def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr("callstore.stores.sqlite.store.SqliteStore", Apart)
-    async with open_calls(f"sqlite:///{tmp_path}/calls.db") as calls:
+    return f"sqlite:///{tmp_path}/calls.db"
+
+
+async def test_on_a_cluster_a_group_is_of_one_conversation(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Apart, "sharded", True)
+    async with open_calls(url) as calls:
         store: Any = calls._store
         works = (calls.start(conversation(n % 10), user(n)) for n in range(1, 101))
         results = await at_once(works)
@@ -61,22 +68,16 @@ async def test_on_a_cluster_a_group_is_of_one_conversation(
             assert len({store.places[id] for id in ids} | conversations) == 1
 
 
-async def test_elsewhere_it_is_of_any(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(Apart, "sharded", False)
+async def test_elsewhere_it_is_of_any(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Apart, "at_once", 1)
-    monkeypatch.setattr("callstore.stores.sqlite.store.SqliteStore", Apart)
-    async with open_calls(f"sqlite:///{tmp_path}/calls.db") as calls:
+    async with open_calls(url) as calls:
         await at_once(calls.start(conversation(n), ANN) for n in range(1, 101))
         store: Any = calls._store
         assert len(store.batches) == 1
 
 
-async def test_groups_on_their_way_together_are_of_other_calls(
-    tmp_path: Path, monkeypatch: Any
-) -> None:
-    monkeypatch.setattr(Apart, "sharded", False)
-    monkeypatch.setattr("callstore.stores.sqlite.store.SqliteStore", Apart)
-    async with open_calls(f"sqlite:///{tmp_path}/calls.db") as calls:
+async def test_groups_on_their_way_together_are_of_other_calls(url: str) -> None:
+    async with open_calls(url) as calls:
         store: Any = calls._store
         made = [await calls.start(conversation(n), ANN) for n in range(1, 101)]
         store.batches.clear()
@@ -91,11 +92,8 @@ async def test_groups_on_their_way_together_are_of_other_calls(
         assert [hot.id in ids for ids, _ in store.batches].count(True) == 1
 
 
-async def test_a_caller_who_gave_up_leaves_no_group_behind(
-    tmp_path: Path, monkeypatch: Any
-) -> None:
-    monkeypatch.setattr("callstore.stores.sqlite.store.SqliteStore", Apart)
-    async with open_calls(f"sqlite:///{tmp_path}/calls.db") as calls:
+async def test_a_caller_who_gave_up_leaves_no_group_behind(url: str) -> None:
+    async with open_calls(url) as calls:
         store: Any = calls._store
         gone = asyncio.create_task(calls.start(conversation(1), ANN))
         await asyncio.sleep(0)
@@ -106,13 +104,9 @@ async def test_a_caller_who_gave_up_leaves_no_group_behind(
         assert len(store.batches) == 1
 
 
-async def test_of_one_call_commands_keep_the_order_in_which_they_were_asked(
-    tmp_path: Path, monkeypatch: Any
-) -> None:
+async def test_of_one_call_commands_keep_the_order_in_which_they_were_asked(url: str) -> None:
     """Also where nobody knows yet of which conversation a call is."""
-    monkeypatch.setattr(Apart, "sharded", False)
-    monkeypatch.setattr("callstore.stores.sqlite.store.SqliteStore", Apart)
-    async with open_calls(f"sqlite:///{tmp_path}/calls.db") as calls:
+    async with open_calls(url) as calls:
         store: Any = calls._store
         ids = [chosen_id(n) for n in range(1, 301)]
         works: list[Any] = []
@@ -124,10 +118,7 @@ async def test_of_one_call_commands_keep_the_order_in_which_they_were_asked(
         assert store.most > 1
 
 
-async def test_what_is_counted_in_one_row_is_one_group(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(Apart, "sharded", False)
-    monkeypatch.setattr("callstore.stores.sqlite.store.SqliteStore", Apart)
-    url = f"sqlite:///{tmp_path}/calls.db"
+async def test_what_is_counted_in_one_row_is_one_group(url: str) -> None:
     settings = {"secret": "s" * 32}
     async with open_calls(url, settings=settings, recordings="memory:") as calls:
         for number in range(1, 31):
@@ -139,13 +130,9 @@ async def test_what_is_counted_in_one_row_is_one_group(tmp_path: Path, monkeypat
         assert [len(ids) for ids, _ in store.batches] == [30]
 
 
-async def test_what_waited_for_a_group_is_shared_out_when_it_is_done(
-    tmp_path: Path, monkeypatch: Any
-) -> None:
+async def test_what_waited_for_a_group_is_shared_out_when_it_is_done(url: str) -> None:
     """Also where nobody asks for anything meanwhile, so that nobody wakes the other runners."""
-    monkeypatch.setattr(Apart, "sharded", False)
-    monkeypatch.setattr("callstore.stores.sqlite.store.SqliteStore", Apart)
-    async with open_calls(f"sqlite:///{tmp_path}/calls.db") as calls:
+    async with open_calls(url) as calls:
         store: Any = calls._store
         made = [await calls.start(conversation(n), ANN) for n in range(1, 81)]
         store.at_once = 1
@@ -161,11 +148,10 @@ async def test_what_waited_for_a_group_is_shared_out_when_it_is_done(
 
 
 async def test_a_runner_that_is_cancelled_before_it_begins_is_replaced(
-    tmp_path: Path, monkeypatch: Any
+    url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Apart, "at_once", 1)
-    monkeypatch.setattr("callstore.stores.sqlite.store.SqliteStore", Apart)
-    async with open_calls(f"sqlite:///{tmp_path}/calls.db") as calls:
+    async with open_calls(url) as calls:
         lost = asyncio.create_task(calls.start(conversation(1), ANN))
         await asyncio.sleep(0)
         (runner,) = calls._group._runners
