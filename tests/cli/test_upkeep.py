@@ -1,5 +1,6 @@
 """sweep, doctor."""
 
+import asyncio
 import json
 import re
 import signal
@@ -8,11 +9,13 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.conftest import A, B, C, Made, Run, Scene, program, sql
 
-from callstore import Calls
+from callstore import Calls, RetentionReport, errors, open_calls
+from callstore.cli.sweep import _retain
 
 
 async def ring(calls: Calls) -> str:
@@ -72,6 +75,27 @@ def test_sweep_every_ends_on_sigterm_in_order(path: Path, made: Made, every: str
     assert process.returncode == 0
     assert err == ""
     assert all(json.loads(line)["timedOut"] == 0 for line in out.splitlines())
+
+
+async def test_retention_that_found_the_store_busy_is_not_left_for_an_hour(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_calls(f"sqlite:///{path}") as calls:
+        run, tried, done = calls.retention.run, [], asyncio.Event()
+
+        async def busy_once(**options: Any) -> RetentionReport:
+            tried.append(options["by"])
+            if len(tried) == 1:
+                raise errors.Busy("others keep the file")
+            report = await run(**options)
+            done.set()
+            return report
+
+        monkeypatch.setattr(calls.retention, "run", busy_once)
+        retaining = asyncio.create_task(_retain(calls, 0.01))
+        await done.wait()
+        retaining.cancel()
+        assert tried == ["callstore sweep"] * 2
 
 
 def test_sweep_every_outlives_a_busy_store(path: Path) -> None:

@@ -11,7 +11,7 @@ from callstore import Calls, errors
 from callstore.cli.app import App, Command, failure
 from callstore.retention.sweep import SweepReport
 
-RETENTION_EVERY = 3600  # seconds
+RETENTION_EVERY = 3600.0  # seconds
 WORDS = {
     "timed_out": "timed out",
     "lost": "lost",
@@ -50,13 +50,14 @@ def sweep(app: App, every: float | None) -> None:
 
 
 async def _go_on(app: App, calls: Calls, every: float) -> None:
-    """Sweeps until SIGTERM, which lets a sweep that runs come to its end."""
+    """Sweeps until SIGTERM, which lets a sweep that runs come to its end, and cuts retention off
+    where it is: what it has begun it takes back."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     if not app.json:
         click.echo(f"sweeping every {every:g} s until Ctrl-C or SIGTERM", err=True)
     async with asyncio.TaskGroup() as tasks:
-        retaining = tasks.create_task(_retain(calls))
+        retaining = tasks.create_task(_retain(calls, every))
         while not stop.is_set():
             try:
                 _tell(app, await calls.sweep())
@@ -68,14 +69,17 @@ async def _go_on(app: App, calls: Calls, every: float) -> None:
         retaining.cancel()  # what is cut off goes on when it is run again
 
 
-async def _retain(calls: Calls) -> None:
-    """Beside the sweeps, for it may take its time: who is lost must be found meanwhile."""
+async def _retain(calls: Calls, again: float) -> None:
+    """Beside the sweeps, for it may take its time: who is lost must be found meanwhile. What
+    failed is tried `again` after so many seconds."""
     while True:
+        rest = RETENTION_EVERY
         try:
             await calls.retention.run(by="callstore sweep")
         except errors.StoreError as error:
             failure(error).show()
-        await asyncio.sleep(RETENTION_EVERY)
+            rest = again
+        await asyncio.sleep(rest)
 
 
 def _tell(app: App, report: SweepReport) -> None:
