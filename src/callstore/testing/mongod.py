@@ -76,7 +76,8 @@ class LocalMongod:
         config = {
             "_id": "callstore",
             "members": [{"_id": n, "host": member} for n, member in enumerate(self._members)],
-            "settings": {"electionTimeoutMillis": 2000},
+            # Between beats of the default two seconds members would count each other as gone.
+            "settings": {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500},
         }
         _ask(self._members[0], "replSetInitiate", config)
         self.primary()
@@ -154,7 +155,11 @@ def _binary(folder: Path) -> str:
 
 def _command(binary: str, folder: Path, port: int, options: Mapping[str, object]) -> list[str]:
     folder.mkdir()
-    parameters = {"diagnosticDataCollectionEnabled": "false", **options}
+    parameters = {
+        "diagnosticDataCollectionEnabled": "false",
+        "oplogNetworkTimeoutBufferSeconds": 1,  # how long secondaries wait for a hung primary
+        **options,
+    }
     return [
         binary,
         *("--replSet", "callstore", "--port", str(port), "--bind_ip", "127.0.0.1"),
