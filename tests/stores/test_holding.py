@@ -106,7 +106,8 @@ async def test_a_renewal_that_is_not_cancelled_keeps_nobody(
     """Its cancellation may be lost, too; the lease is given back all the same."""
     monkeypatch.setattr(holding, "_RENEW_EVERY", 0.01)
     async with open_calls(new_url) as calls:
-        change, renewing, lost = calls._store.change_lease, asyncio.Event(), []
+        change, renewing = calls._store.change_lease, asyncio.Event()
+        lost: list[int] = []
 
         async def loses_one(id: str, made: Any) -> Any:
             renewing.set()

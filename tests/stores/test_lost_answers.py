@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
-from pymongo import MongoClient
+from pymongo import MongoClient, monitoring
 from tests.stores import database
 
 from callstore import Call, Calls, errors, open_calls
@@ -54,13 +54,15 @@ ABORTED: Document = {"errorCode": 251, "errorLabels": ["TransientTransactionErro
 CONFLICT: Document = {"errorCode": 112, "errorLabels": ["TransientTransactionError"]}
 NOT_PRIMARY: Document = {"errorCode": 10107, "errorLabels": ["TransientTransactionError"]}
 STEPPING_DOWN: Document = {"errorCode": 189}
+TOOK_TOO_LONG: Document = {"errorCode": 290}
+DONE_BUT_TOOK_TOO_LONG: Document = {"writeConcernError": {"code": 290, "errmsg": "too long"}}
 
 
 @pytest.mark.parametrize("times", [1, 2, 5])
 @pytest.mark.parametrize(
     "how",
-    [DONE_BUT_NOT_SAID, CUT_OFF, ABORTED, NOT_PRIMARY, STEPPING_DOWN],
-    ids=["done but not said", "cut off", "aborted", "not primary", "stepping down"],
+    [DONE_BUT_NOT_SAID, DONE_BUT_TOOK_TOO_LONG, CUT_OFF, ABORTED, NOT_PRIMARY, STEPPING_DOWN],
+    ids=["done but not said", "done late", "cut off", "aborted", "not primary", "stepping down"],
 )
 async def test_what_a_commit_is_not_told_of_is_done_once(
     calls: Calls, failing: Failing, how: Document, times: int
@@ -82,6 +84,37 @@ async def test_what_a_commit_is_not_told_of_is_done_once(
     for result in results:
         if isinstance(result, Call):
             assert await told(calls, result.id) == ["call.started", "participant.joined"]
+
+
+class Commits(monitoring.CommandListener):
+    """How many were sent."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        self.sent += event.command_name == "commitTransaction"
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        pass
+
+
+commits = Commits()
+monitoring.register(commits)
+
+
+async def test_what_is_found_done_is_told_when_a_majority_has_it(
+    calls: Calls, failing: Failing
+) -> None:
+    """A transaction sees what its primary has, which may be lost with it: the look is committed."""
+    call = await calls.start(ROOM, ANN, invite=[BOB])
+    before = commits.sent
+    with failing("commitTransaction", 1, **DONE_BUT_TOOK_TOO_LONG):
+        await calls.join(call.id, BOB)
+    assert commits.sent == before + 2
 
 
 async def test_reports_whose_commit_is_not_told_of_are_kept_once(
@@ -117,7 +150,9 @@ async def test_recordings_whose_commits_are_not_told_of_come_and_go_once(
 
 
 @pytest.mark.parametrize(
-    "how", [CUT_OFF, NOT_PRIMARY, CONFLICT], ids=["cut", "primary", "conflict"]
+    "how",
+    [CUT_OFF, NOT_PRIMARY, CONFLICT, TOOK_TOO_LONG],
+    ids=["cut", "primary", "conflict", "too long"],
 )
 @pytest.mark.parametrize("command", ["find", "insert", "update"])
 async def test_what_fails_on_the_way_is_done_again(

@@ -98,6 +98,7 @@ def translated() -> Iterator[None]:
 _WRITE_CONFLICT, _LOCK_TIMEOUT, _DUPLICATE = 112, 24, 11000
 _DENIED = {13, 18, 8000}  # Unauthorized, AuthenticationFailed, Atlas
 _SHUTTING_DOWN = {91, 11600, 11602}
+_TOO_LONG = 290  # for the server's transactionLifetimeLimitSeconds
 
 
 def translation(error: errors.PyMongoError) -> Exception:
@@ -109,7 +110,7 @@ def translation(error: errors.PyMongoError) -> Exception:
     unreachable = (errors.ConnectionFailure, errors.ConfigurationError)  # a name in no DNS
     if isinstance(error, unreachable) or error.timeout or codes & _SHUTTING_DOWN:
         return Lost(f"MongoDB cannot be reached: {_message(error)}")
-    if error.has_error_label("TransientTransactionError"):
+    if error.has_error_label("TransientTransactionError") or _TOO_LONG in codes:
         return Lost(f"the transaction was cut off: {_message(error)}")
     if isinstance(error, errors.InvalidOperation) and "close" in str(error):
         return StoreUnavailable("the store was closed")

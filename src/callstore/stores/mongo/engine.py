@@ -101,7 +101,7 @@ class Engine:
         """`work` in one transaction: all of it is committed, or nothing; of a rehearsal nothing.
 
         WriteConflict where another writer was faster. Where the primary goes away it is done again
-        on the next one; where a commit's result is unknown, only after a look for the marker.
+        on the next one; where a commit's result is unknown, only if a look finds no marker.
         """
         self._need_open()
         loop = asyncio.get_running_loop()
@@ -116,10 +116,11 @@ class Engine:
                         await session.start_transaction(
                             connection.SNAPSHOT, connection.MAJORITY, ReadPreference.PRIMARY
                         )
-                        if doubtful and await self._is_there(session, doubtful[1]):
-                            return doubtful[0]
-                        doubtful = None
-                        done = await work(session)
+                        there = doubtful and await self._is_there(session, doubtful[1])
+                        done, doubtful = doubtful if there else None, None
+                        if done is None:
+                            done = await work(session)
+                    # Also where it was found: seen is what the primary has, told what a majority.
                     if rehearsal or await _commit(session, deadline, limit):
                         return done[0]
                     doubtful = done
