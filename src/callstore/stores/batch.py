@@ -80,12 +80,6 @@ class CommandBatch:
     def conversation_ids(self) -> list[str]:
         return [*dict.fromkeys(start.conversation_id for start in self._starts)]
 
-    @property
-    def lease_id(self) -> str | None:
-        """Who is lost, start and expire can tell only by the sweep's."""
-        looking = any(isinstance(asked.command, Start | Expire) for asked in self._group)
-        return SWEEP if looking else None
-
     def wants(self, calls: Iterable[Call]) -> list[Want]:
         conversations = set(self.conversation_ids)
         chosen = {start.call_id for start in self._starts}
@@ -97,6 +91,13 @@ class CommandBatch:
             )
             for call in calls
         ]
+
+    def lease_id(self, states: Iterable[State]) -> str | None:
+        """Who is lost, expire can tell only by the sweep's, and a start where a call is live."""
+        expiring = any(isinstance(asked.command, Expire) for asked in self._group)
+        wanted = set(self.conversation_ids)
+        taken = any(state.call.live and state.call.conversation_id in wanted for state in states)
+        return SWEEP if expiring or taken else None
 
     def scope(self, states: Iterable[State]) -> Scope | None:
         """Who begins a call or comes to one brings holds with them; who deletes looks at those of

@@ -81,8 +81,9 @@ class Scope(Struct, frozen=True, kw_only=True):
 class Batch(Protocol):
     """A group of commands, as a store sees it. One transaction goes:
 
-    load the calls named; ask `wants`; load those rows; ask `scope`, and load the holds that are in
-    force on any of that; let `decide` say what to write; write it.
+    load the calls named; ask `wants`; load those rows; ask `lease_id`, and load that lease; ask
+    `scope`, and load the holds that are in force on any of that; let `decide` say what to write;
+    write it.
     `decide` is pure but for ids and the clock, and may be called again after a conflict.
     """
 
@@ -93,12 +94,11 @@ class Batch(Protocol):
         """Conversations whose live call is needed."""
         ...
 
-    @property
-    def lease_id(self) -> str | None:
+    def wants(self, calls: Iterable[Call]) -> list[Want]: ...
+    def lease_id(self, states: Iterable[State]) -> str | None:
         """The lease that deciding needs to see."""
         ...
 
-    def wants(self, calls: Iterable[Call]) -> list[Want]: ...
     def scope(self, states: Iterable[State]) -> Scope | None:
         """None: no command looks at holds."""
         ...

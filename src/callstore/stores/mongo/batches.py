@@ -37,7 +37,8 @@ async def run(
     """Load, decide, write; within a transaction of the caller's."""
     calls = await _load_calls(db, batch, places, session)
     states = await _load_rows(db, batch.wants(calls), session)
-    lease = await load_lease(db, batch.lease_id, session) if batch.lease_id else None
+    lease_id = batch.lease_id(states)
+    lease = await load_lease(db, lease_id, session) if lease_id else None
     scope = batch.scope(states)
     holds = await _rows(db, papers.HOLD, queries.holds_on(scope), session) if scope else []
     changed = batch.decide(states, lease, holds)

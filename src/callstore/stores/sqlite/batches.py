@@ -31,7 +31,8 @@ def run(db: sqlite3.Connection, batch: Batch) -> None:
     """Load, decide, write; within a transaction of the caller's."""
     calls = _load_calls(db, batch)
     states = _load_rows(db, batch.wants(calls))
-    lease = leasing.load(db, batch.lease_id) if batch.lease_id else None
+    lease_id = batch.lease_id(states)
+    lease = leasing.load(db, lease_id) if lease_id else None
     scope = batch.scope(states)
     holds = _load_holds(db, scope) if scope else []
     write(db, batch.decide(states, lease, holds))
