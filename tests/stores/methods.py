@@ -1,5 +1,6 @@
 """Each method of a store that sends queries, asked once of a database with a past."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -164,6 +165,9 @@ METHODS: dict[str, Work] = {
     "history, until": lambda w: w.calls.history(w.room, until=w.ended.created_at),
     "history, since, deep": lambda w: w.calls.history(
         w.room, since=w.ended.created_at - 2 * SINCE, cursor=w.deep
+    ),
+    "histories together": lambda w: asyncio.gather(
+        *(w.calls.history(id) for id in (w.room, w.other_room, conversation(20)))
     ),
     "history with a party": lambda w: w.calls.history(w.room, party=w.party),
     "history with a party, deep": lambda w: w.calls.history(w.room, party=w.party, cursor=w.deep),

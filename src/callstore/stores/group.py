@@ -12,6 +12,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Sequence
+from contextvars import Context
 from copy import copy
 from typing import Any
 
@@ -51,7 +52,8 @@ class Group:
 
     def _begin(self) -> None:
         if len(self._runners) < self._store.at_once:
-            runner = asyncio.create_task(self._run())
+            # In a context of its own: a deadline of one caller's is not the others'.
+            runner = asyncio.create_task(self._run(), context=Context())
             self._runners.add(runner)
             runner.add_done_callback(self._runners.discard)  # should it never begin
 

@@ -1,29 +1,52 @@
 """Pages of a history and of a log, newest first."""
 
-from typing import Any
+from collections.abc import Sequence
+from operator import itemgetter
 
-from callstore.calls.model import Call, LogEntry
+from callstore.calls.model import LogEntry
 from callstore.calls.pages import Place
 from callstore.stores.mongo import queries
 from callstore.stores.mongo.codec import CODECS, Document, utc
 from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import Session
 from callstore.stores.mongo.queries import NEWEST_FIRST, Filter
-from callstore.stores.mongo.rows import fetch, with_participants
+from callstore.stores.mongo.rows import TOGETHER, Found, fetch, with_participants
 from callstore.stores.pages import EXAMINED, HistoryQuery, LogQuery
 
 _ENTRIES = CODECS["CallLogEntry"]
+Page = tuple[Found, Place | None]
 
 
-async def history_page(
-    db: Database, query: HistoryQuery, session: Session
-) -> tuple[list[Call], Place | None]:
+async def history_page(db: Database, query: HistoryQuery, session: Session) -> Page:
     bounds, filters = queries.history(query)
     source = "CallSession" if query.party is None else "CallLogEntry"
     found, more = await _page(db, query, source, bounds, filters, session)
     if query.party is not None:
         found = await _calls_of(db, found, session)
     return await with_participants(db, found, session), more
+
+
+async def newest(db: Database, asked: Sequence[HistoryQuery], session: Session) -> list[Page]:
+    """Pages of histories, in two queries: of `plain` ones."""
+    first, *others = [queries.newest(query, number) for number, query in enumerate(asked)]
+    together = [{"$unionWith": {"coll": "CallSession", "pipeline": other}} for other in others]
+    answer = await db["CallSession"].aggregate(
+        first + together, session=session, batchSize=TOGETHER
+    )
+    found: list[list[Document]] = [[] for _ in asked]
+    for call in await answer.to_list():
+        found[call["asked"]].append(call)
+    for calls in found:  # what order a union leaves is not promised
+        calls.sort(key=itemgetter("createdAt", "_id"), reverse=True)
+    pages = [_cut(calls, query.limit, None) for calls, query in zip(found, asked, strict=True)]
+    shown = [call for page, _ in pages for call in page]
+    people = (await with_participants(db, shown, session)).people
+    return [(Found(page, people), more) for page, more in pages]
+
+
+def plain(query: HistoryQuery) -> bool:
+    """It costs what it returns."""
+    return not (query.party or query.offset or queries.history(query)[1])
 
 
 async def _calls_of(db: Database, entries: list[Document], session: Session) -> list[Document]:
@@ -64,8 +87,15 @@ async def _page(
             filters = [queries.down_to(last["createdAt"], last["_id"]), *filters]
     matching = collection.find(queries.both(where, *filters), session=session)
     sought = matching.sort(NEWEST_FIRST).skip(query.offset).limit(query.limit + 1)
-    found: list[dict[str, Any]] = await sought.to_list()
-    if len(found) > query.limit:
-        found = found[: query.limit]
+    return _cut(await sought.to_list(), query.limit, last)
+
+
+def _cut(
+    found: list[Document], limit: int, last: Document | None
+) -> tuple[list[Document], Place | None]:
+    """Of one more than a page has, where there are so many: the page, and where the next begins;
+    else it begins after `last`."""
+    if len(found) > limit:
+        found = found[:limit]
         last = found[-1]
     return found, None if last is None else (utc(last["createdAt"]), str(last["_id"]))

@@ -204,6 +204,17 @@ def history(query: HistoryQuery) -> tuple[Filter, list[Filter]]:
     return bounds, filters
 
 
+def newest(query: HistoryQuery, number: int) -> Pipeline:
+    """A page that nothing filters, and one call more; of which one of several each is, it says."""
+    bounds, _ = history(query)
+    return [
+        {"$match": both(bounds, span(query))},
+        {"$sort": dict(NEWEST_FIRST)},
+        {"$limit": query.limit + 1},
+        {"$set": {"asked": {"$literal": number}}},
+    ]
+
+
 def _lasted(seconds: int) -> Filter:
     """Of a log entry: that its call lasted so long; 0 where nobody answered."""
     talked = {"$subtract": ["$endedAt", "$startedAt"]}

@@ -1,9 +1,11 @@
 """Calls with their people, and other rows read by key."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from callstore.calls.model import Call, Participant, in_order_of_joining, replace
+from msgspec.structs import force_setattr
+
+from callstore.calls.model import Call, Participant, in_order_of_joining
 from callstore.stores.mongo import queries
 from callstore.stores.mongo.codec import CODECS, Document
 from callstore.stores.mongo.connection import Database
@@ -12,7 +14,7 @@ from callstore.stores.mongo.queries import Filter, Pipeline
 
 _CALLS = CODECS["CallSession"]
 _PARTICIPANTS = CODECS["CallParticipant"]
-_TOGETHER = 10_000  # in one answer, as far as 16 MB hold them
+TOGETHER = 10_000  # in one answer, as far as 16 MB hold them
 
 
 async def one_call(
@@ -29,27 +31,36 @@ async def one_call(
 def _whole(call: Document, people: Sequence[Document]) -> Call:
     rows: list[Participant] = [_PARTICIPANTS.decode(person) for person in people]
     decoded: Call = _CALLS.decode(call)
-    return replace(decoded, participants=in_order_of_joining(rows))
+    force_setattr(decoded, "participants", in_order_of_joining(rows))  # nobody else has it yet
+    return decoded
 
 
-async def with_participants(
-    db: Database, calls: Sequence[Document], session: Session
-) -> list[Call]:
+class Found(NamedTuple):
+    """Calls, and the people of each by its id, as they were read."""
+
+    calls: Sequence[Document]
+    people: Mapping[Any, Sequence[Document]]
+
+    @property
+    def whole(self) -> list[Call]:
+        return [_whole(call, self.people[call["_id"]]) for call in self.calls]
+
+
+async def with_participants(db: Database, calls: Sequence[Document], session: Session) -> Found:
     """By one more query."""
-    if not calls:
-        return []
-    where = {
-        "conversationId": {"$in": [*{call["conversationId"] for call in calls}]},
-        "callSessionId": {"$in": [call["_id"] for call in calls]},
-    }
     people: dict[Any, list[Document]] = {call["_id"]: [] for call in calls}
-    for person in await fetch(db, "CallParticipant", where, session):
-        people[person["callSessionId"]].append(person)
-    return [_whole(call, people[call["_id"]]) for call in calls]
+    if people:
+        where = {
+            "conversationId": {"$in": [*{call["conversationId"] for call in calls}]},
+            "callSessionId": {"$in": [*people]},
+        }
+        for person in await fetch(db, "CallParticipant", where, session):
+            people[person["callSessionId"]].append(person)
+    return Found(calls, people)
 
 
 async def fetch(
     db: Database, collection: str, where: Filter, session: Session, **options: Any
 ) -> list[Document]:
-    found = db[collection].find(where, session=session, batch_size=_TOGETHER, **options)
+    found = db[collection].find(where, session=session, batch_size=TOGETHER, **options)
     return await found.to_list()

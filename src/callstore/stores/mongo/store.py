@@ -32,6 +32,7 @@ from callstore.stores.mongo import (
 from callstore.stores.mongo.auditing import MongoAudit
 from callstore.stores.mongo.codec import CODECS, Document, oid
 from callstore.stores.mongo.engine import AT_ONCE, LONG, Engine, Marker, Session
+from callstore.stores.mongo.gathering import Gathering
 from callstore.stores.mongo.papers import MongoPapers
 from callstore.stores.mongo.parties import MongoParties
 from callstore.stores.mongo.queries import Filter, Pipeline
@@ -51,6 +52,7 @@ class MongoStore:
     def __init__(self, url: str, *, patience: float) -> None:
         self._engine = Engine(url, patience)
         self._places = batches.Places()
+        self._histories = Gathering(self._newest)
         self.structure = MongoStructure(self._engine)
         self.papers = MongoPapers(self._engine)
         self.watching = MongoWatching(self._engine)
@@ -203,8 +205,16 @@ class MongoStore:
         )
 
     async def history_page(self, query: HistoryQuery) -> tuple[list[Call], Place | None]:
-        db = self._engine.lagging
-        return await self._engine.read(lambda session: pages.history_page(db, query, session))
+        if pages.plain(query) and not self.sharded:
+            found, more = await self._histories.ask(query)
+        else:
+            db = self._engine.lagging
+            work = partial(pages.history_page, db, query)
+            found, more = await self._engine.read(work)
+        return found.whole, more
+
+    async def _newest(self, asked: Sequence[HistoryQuery]) -> list[pages.Page]:
+        return await self._engine.read(partial(pages.newest, self._engine.lagging, asked))
 
     async def log_page(self, query: LogQuery) -> tuple[list[LogEntry], Place | None]:
         db = self._engine.lagging

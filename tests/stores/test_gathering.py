@@ -1,0 +1,137 @@
+"""Histories that are asked for at once are read together, and are what each would be alone."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pymongo
+import pytest
+from pymongo import monitoring
+
+from callstore import errors, open_calls
+from callstore.stores.mongo.gathering import MOST, Gathering
+from callstore.testing.data import conversation, user
+
+
+class Read:
+    """Answers with the query, doubled, and remembers what was asked together."""
+
+    def __init__(self) -> None:
+        self.together: list[Sequence[int]] = []
+        self.may_answer = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def __call__(self, asked: Sequence[int]) -> list[int]:
+        self.together.append(asked)
+        await self.may_answer.wait()
+        if self.error:
+            raise self.error
+        return [2 * query for query in asked]
+
+
+async def test_whoever_asks_meanwhile_goes_with_the_next() -> None:
+    read = Read()
+    gathering = Gathering(read)
+    asking = []
+    for number in range(2 + MOST + 3):
+        asking.append(asyncio.create_task(gathering.ask(number)))
+        if number < 2:
+            await asyncio.sleep(0.01)  # nobody else asks yet: it is on its way
+    await asyncio.sleep(0.01)
+    assert read.together == [[0], [1]]
+    read.may_answer.set()
+    assert await asyncio.gather(*asking) == [2 * number for number in range(len(asking))]
+    assert [len(asked) for asked in read.together] == [1, 1, MOST, 3]
+
+
+async def test_what_several_ask_is_read_once() -> None:
+    read = Read()
+    read.may_answer.set()
+    gathering = Gathering(read)
+    assert await asyncio.gather(*(gathering.ask(n) for n in (1, 2, 1, 2))) == [2, 4, 2, 4]
+    assert read.together == [[1, 2]]
+
+
+async def test_who_gives_up_takes_nobody_along() -> None:
+    read = Read()
+    gathering = Gathering(read)
+    first, second = (asyncio.create_task(gathering.ask(number)) for number in (1, 2))
+    await asyncio.sleep(0.01)
+    first.cancel()
+    await asyncio.wait([first])
+    assert first.cancelled()
+    read.may_answer.set()
+    assert await second == 4
+    assert read.together == [[1, 2]]
+
+
+async def test_each_is_told_of_an_error_by_its_own() -> None:
+    read = Read()
+    read.may_answer.set()
+    read.error = errors.StoreUnavailable("MongoDB cannot be reached")
+    gathering = Gathering(read)
+    told = await asyncio.gather(*(gathering.ask(1) for _ in range(3)), return_exceptions=True)
+    assert {str(error) for error in told} == {"MongoDB cannot be reached"}
+    assert len({id(error) for error in told}) == 3
+    read.error = None
+    assert await gathering.ask(1) == 2
+
+
+class Heard(monitoring.CommandListener):
+    """What the module's stores read."""
+
+    def __init__(self) -> None:
+        self.of: list[str] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if event.command_name in ("find", "aggregate"):
+            self.of.append(event.command[event.command_name])
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        pass
+
+
+heard = Heard()
+monitoring.register(heard)
+ROOMS = range(1, 11)
+
+
+async def test_pages_that_are_read_together_are_what_each_is_alone(fresh_mongo: Any) -> None:
+    async with open_calls(fresh_mongo()) as calls:
+        for room in ROOMS:
+            for _ in range(room - 1):  # the first has none
+                call = await calls.start(conversation(room), user(1), invite=[user(2)])
+                await calls.join(call.id, user(2))
+                await calls.end(call.id)
+        asked: list[dict[str, Any]] = []
+        alone = []
+        for room in ROOMS:
+            of = {"conversation_id": conversation(room), "limit": 3}
+            asked += [of, {**of, "limit": 20}]
+            alone += [await calls.history(**each) for each in asked[-2:]]
+            if cursor := alone[-2].next:
+                asked.append({**of, "cursor": cursor})
+                alone.append(await calls.history(**asked[-1]))
+        heard.of.clear()
+        together = await asyncio.gather(*(calls.history(**each) for each in [*asked, *asked]))
+        assert together == [*alone, *alone]
+        counted = [
+            len(page.items) for each, page in zip(asked, alone, strict=True) if each["limit"] > 3
+        ]
+        assert counted == [room - 1 for room in ROOMS]
+        assert len(heard.of) < len(asked)
+
+
+async def test_a_deadline_of_the_hosts_is_not_the_others(fresh_mongo: Any) -> None:
+    """As it has around its own queries."""
+    async with open_calls(fresh_mongo()) as calls:
+        with pymongo.timeout(0.001):
+            began = asyncio.create_task(calls.start(conversation(1), user(1)))
+            first = asyncio.create_task(calls.history(conversation(2)))
+        others = [calls.history(conversation(1)), calls.start(conversation(2), user(1))]
+        await asyncio.gather(began, first, *others)
+        with pytest.raises(errors.CallAlreadyLive):
+            await calls.start(conversation(1), user(1))
