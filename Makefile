@@ -1,7 +1,7 @@
 # Each target makes what it needs first, in .venv; all of them work from a clean checkout.
 PYTHON ?= python3
-# Tests wait for a database a third of their time: twice as many at once as there are cores.
-JOBS ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
+# Tests wait for a database a third of their time: half as many again at once as there are cores.
+JOBS ?= $(shell expr 3 \* $$(getconf _NPROCESSORS_ONLN) / 2)
 export PYTHON
 
 BIN := .venv/bin

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 from pymongo import MongoClient
 
 from callstore.schema.tables import COLLECTIONS
@@ -81,3 +81,21 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/calls.db"
     url: str = request.getfixturevalue("new_mongo")
     return url
+
+
+AGAIN = (
+    "::TestLives::",
+    "::TestRandomPasts::",
+    "stores/test_memory.py",  # SQLite's engine, which test_sqlite.py has covered
+    "privacy/test_memory.py",
+    "::test_twenty_thousand_calls",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Random examples, and much of one thing, go the same ways again and again, and the tracer makes
+    them take twice as long: what is covered is said by tests that mean to go there."""
+    for item in items:
+        random = is_hypothesis_test(getattr(item, "function", None))
+        if random or any(name in item.nodeid for name in AGAIN):
+            item.add_marker("no_cover")
