@@ -93,7 +93,7 @@ AGAIN = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Random examples, and much of one thing, go the same ways again and again, and the tracer makes
+    """Random examples and much of one thing go the same ways again and again, and the tracer makes
     them take twice as long: what is covered is said by tests that mean to go there."""
     for item in items:
         random = is_hypothesis_test(getattr(item, "function", None))
