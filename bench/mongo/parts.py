@@ -4,6 +4,7 @@ import gc
 import random
 import time
 from collections.abc import Awaitable, Callable
+from itertools import cycle, islice
 from typing import Any
 
 from bson import ObjectId
@@ -60,6 +61,7 @@ Read = Callable[[Ours | Peer, str], Awaitable[object]]
 
 READS: dict[str, Read] = {
     "history": lambda contestant, id: contestant.history(id),
+    "apart": lambda contestant, id: contestant.history(id),
     "get": lambda contestant, id: contestant.get(id),
     "current": lambda contestant, id: contestant.current(id),
     "live_in": lambda contestant, id: contestant.live_in(id),
@@ -83,6 +85,9 @@ def of_whom(ground: Ground, kind: str) -> list[str]:
     """The ids that are asked for, the same for every contestant."""
     if kind == "history":
         return [conversation for _, conversation in ground.places]
+    if kind == "apart":  # no two callers ask the same at once
+        different = dict.fromkeys(conversation for _, conversation in ground.places)
+        return [*islice(cycle(different), len(ground.places))]
     if kind == "get":
         return [call_id for call_id, _ in ground.places]
     live = random.Random(kind).choices(ground.joins, k=len(ground.places))

@@ -34,6 +34,7 @@ QUICK = Scale(seeded=1000, lives=100, live=100, reads=200, lone=20)
 GROUPS = "the same rows in groups"
 TITLES = {
     "history": "history of 20",
+    "apart": "history of 20, no two alike",
     "get": "get",
     "current": "current",
     "live_in": "live_in",
@@ -149,6 +150,7 @@ _LEAST = {"mix": at_least(600), "joins": at_least(800), "processes": at_least(60
 _TIMES: dict[str, dict[str, float]] = {
     "mix": {RAW: 1, "Beanie": 2},
     "history": {RAW: 1, **dict.fromkeys(ODMS, 2)},
+    "apart": {RAW: 1, **dict.fromkeys(ODMS, 2)},
 }
 
 
