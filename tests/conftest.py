@@ -83,19 +83,17 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
-AGAIN = (
-    "::TestLives::",
-    "::TestRandomPasts::",
-    "stores/test_memory.py",  # SQLite's engine, which test_sqlite.py has covered
-    "privacy/test_memory.py",
-    "::test_twenty_thousand_calls",
-)
+MUCH = ("privacy/test_memory.py", "::test_twenty_thousand_calls")
+RANDOM = ("::TestLives::", "::TestRandomPasts::")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Random examples and much of one thing go the same ways again and again, and the tracer makes
-    them take twice as long: what is covered is said by tests that mean to go there."""
+    them take twice as long: what is covered is said by tests that mean to go there. The contract's
+    random ones are traced where they are fastest, in memory, and the rest of it where it is kept."""
     for item in items:
         random = is_hypothesis_test(getattr(item, "function", None))
-        if random or any(name in item.nodeid for name in AGAIN):
+        random = random or any(name in item.nodeid for name in RANDOM)
+        in_memory = "stores/test_memory.py" in item.nodeid
+        if random != in_memory or any(name in item.nodeid for name in MUCH):
             item.add_marker("no_cover")
