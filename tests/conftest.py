@@ -90,7 +90,7 @@ RANDOM = ("::TestLives::", "::TestRandomPasts::")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Random examples and much of one thing go the same ways again and again, and the tracer makes
     them take twice as long: what is covered is said by tests that mean to go there. The contract's
-    random ones are traced where they are fastest, in memory, and the rest of it where it is kept."""
+    random ones are traced where they are fastest, in memory; the rest, where it is kept."""
     for item in items:
         random = is_hypothesis_test(getattr(item, "function", None))
         random = random or any(name in item.nodeid for name in RANDOM)
