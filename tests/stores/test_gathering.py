@@ -1,11 +1,13 @@
 """Histories that are asked for at once are read together, and are what each would be alone."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from typing import Any
 
 import pymongo
 import pytest
+from bson import DatetimeMS, ObjectId
 from pymongo import monitoring
 
 from callstore import errors, open_calls
@@ -77,14 +79,57 @@ async def test_each_is_told_of_an_error_by_its_own() -> None:
     assert await gathering.ask(1) == 2
 
 
+async def test_a_reading_that_somebody_cancels_is_not_joined_again() -> None:
+    """As who shuts down cancels all tasks."""
+    read = Read()
+    gathering = Gathering(read)
+    asking = []
+    for number in range(3):
+        asking.append(asyncio.create_task(gathering.ask(number)))
+        await asyncio.sleep(0.01)
+    for task in asyncio.all_tasks() - {*asking, asyncio.current_task()}:
+        task.cancel()
+    told = await asyncio.gather(*asking, return_exceptions=True)
+    assert {type(error) for error in told} == {errors.StoreUnavailable}
+    read.may_answer.set()
+    assert await gathering.ask(1) == 2
+
+
+async def test_what_nobody_waits_for_ends_with_its_store(caplog: pytest.LogCaptureFixture) -> None:
+    read = Read()
+    read.error = errors.StoreUnavailable("closed")
+    gathering = Gathering(read)
+    for ends in (read.may_answer.set, lambda: None):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await gathering.ask(1)
+        ends()
+        await asyncio.sleep(0.01)
+        read.may_answer.clear()
+    assert len(gathering._readings) == 1
+    await gathering.close()
+    gc.collect()
+    assert not gathering._readings
+    assert not caplog.records
+
+
+async def test_a_host_may_make_its_tasks_as_it_likes() -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(lambda loop, work: asyncio.Task(work, loop=loop))
+    read = Read()
+    read.may_answer.set()
+    assert await Gathering(read).ask(1) == 2
+
+
 class Heard(monitoring.CommandListener):
-    """What the module's stores read."""
+    """What is read while `listening`."""
 
     def __init__(self) -> None:
+        self.listening = False
         self.of: list[str] = []
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
-        if event.command_name in ("find", "aggregate"):
+        if self.listening and event.command_name in ("find", "aggregate"):
             self.of.append(event.command[event.command_name])
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
@@ -115,14 +160,30 @@ async def test_pages_that_are_read_together_are_what_each_is_alone(fresh_mongo: 
             if cursor := alone[-2].next:
                 asked.append({**of, "cursor": cursor})
                 alone.append(await calls.history(**asked[-1]))
-        heard.of.clear()
+        heard.listening = True
         together = await asyncio.gather(*(calls.history(**each) for each in [*asked, *asked]))
+        heard.listening = False
         assert together == [*alone, *alone]
         counted = [
             len(page.items) for each, page in zip(asked, alone, strict=True) if each["limit"] > 3
         ]
         assert counted == [room - 1 for room in ROOMS]
         assert len(heard.of) < len(asked)
+
+
+async def test_a_row_that_cannot_be_read_harms_no_other_page(
+    fresh_mongo: Any, client: pymongo.MongoClient[Any]
+) -> None:
+    async with open_calls(url := fresh_mongo()) as calls:
+        made = [await calls.start(conversation(room), user(1)) for room in (1, 2)]
+        rows = client.get_database(url.rpartition("/")[2])["CallSession"]
+        far = {"$set": {"startedAt": DatetimeMS(2**60)}}
+        rows.update_one({"_id": ObjectId(made[0].id)}, far, bypass_document_validation=True)
+        asked = [calls.history(conversation(room)) for room in (1, 2, 3)]
+        broken, whole, empty = await asyncio.gather(*asked, return_exceptions=True)
+        assert isinstance(broken, errors.StoreError)
+        assert [call.id for call in getattr(whole, "items", ())] == [made[1].id]
+        assert not getattr(empty, "items", None)
 
 
 async def test_a_deadline_of_the_hosts_is_not_the_others(fresh_mongo: Any) -> None:

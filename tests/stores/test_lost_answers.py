@@ -87,10 +87,11 @@ async def test_what_a_commit_is_not_told_of_is_done_once(
 
 
 class Commits(monitoring.CommandListener):
-    """How many were sent."""
+    """How many were sent, and what is done when the next one has failed."""
 
     def __init__(self) -> None:
         self.sent = 0
+        self.then: Callable[[], object] | None = None
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         self.sent += event.command_name == "commitTransaction"
@@ -99,7 +100,9 @@ class Commits(monitoring.CommandListener):
         pass
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        pass
+        if event.command_name == "commitTransaction" and self.then:
+            then, self.then = self.then, None
+            then()
 
 
 commits = Commits()
@@ -115,6 +118,22 @@ async def test_what_is_found_done_is_told_when_a_majority_has_it(
     with failing("commitTransaction", 1, **DONE_BUT_TOOK_TOO_LONG):
         await calls.join(call.id, BOB)
     assert commits.sent == before + 2
+
+
+@pytest.mark.parametrize(
+    "code", [112, 24, 11601], ids=["write conflict", "lock timeout", "interrupted"]
+)
+async def test_a_look_that_fails_leaves_the_doubt(
+    calls: Calls, failing: Failing, client: MongoClient[Document], code: int
+) -> None:
+    """What was committed is not decided again, which would refuse a start for its own call."""
+    point = {"configureFailPoint": "failCommand"}
+    how = {"failCommands": ["find"], "appName": "callstore", "errorCode": code}
+    with failing("commitTransaction", 1, **DONE_BUT_TOOK_TOO_LONG):
+        next_find = {**point, "mode": {"times": 1}, "data": how}
+        commits.then = lambda: client.admin.command(next_find)
+        call = await calls.start(ROOM, ANN)
+    assert await told(calls, call.id) == ["call.started", "participant.joined"]
 
 
 async def test_reports_whose_commit_is_not_told_of_are_kept_once(

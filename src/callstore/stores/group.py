@@ -53,7 +53,7 @@ class Group:
     def _begin(self) -> None:
         if len(self._runners) < self._store.at_once:
             # In a context of its own: a deadline of one caller's is not the others'.
-            runner = asyncio.create_task(self._run(), context=Context())
+            runner = Context().run(asyncio.create_task, self._run())
             self._runners.add(runner)
             runner.add_done_callback(self._runners.discard)  # should it never begin
 

@@ -120,12 +120,13 @@ class Engine:
                         done, doubtful = doubtful if there else None, None
                         if done is None:
                             done = await work(session)
-                    # Also where it was found: seen is what the primary has, told what a majority.
+                    # A look, too: it sees what the primary has, which may still be lost with it.
                     if rehearsal or await _commit(session, deadline, limit):
                         return done[0]
                     doubtful = done
-            except Lost:
-                if loop.time() >= deadline and not doubtful:
+            except (WriteConflict, Unwritable, StoreUnavailable) as error:
+                # In doubt nothing but a look that comes to its end says what became of it.
+                if not doubtful and (not isinstance(error, Lost) or loop.time() >= deadline):
                     raise
             if loop.time() >= deadline:
                 raise StoreUnavailable("no answer to a commit", outcome_unknown=True)

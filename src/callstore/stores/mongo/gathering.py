@@ -6,40 +6,76 @@ from contextvars import Context
 from copy import copy
 from typing import Generic, TypeVar
 
-from callstore.errors import CallstoreError
+from callstore.errors import CallstoreError, StoreUnavailable
 
 Q = TypeVar("Q")
 R = TypeVar("R")
 
 MOST = 16  # in a gathering
-_AT_ONCE = 2  # gatherings on their way: client and server have work
+_AT_ONCE = 2  # readings on their way: client and server have work
+
+
+Reading = asyncio.Task[Sequence[R | CallstoreError]]
 
 
 class Gathering(Generic[Q, R]):
-    """`read` answers several queries in their order. Whoever asks while nothing is on its way is
-    not kept waiting; whoever does meanwhile goes with the next ones, and what several ask alike is
-    read once for all of them."""
+    """`read` answers several queries in their order. Whoever asks while fewer than two are on
+    their way is not kept waiting; whoever does meanwhile goes with the next ones, and what several
+    ask alike is read once for all of them."""
 
-    def __init__(self, read: Callable[[Sequence[Q]], Awaitable[list[R]]]) -> None:
+    def __init__(
+        self, read: Callable[[Sequence[Q]], Awaitable[Sequence[R | CallstoreError]]]
+    ) -> None:
         self._read = read
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._asked: dict[Q, int] = {}  # of those that wait to go: which answer is its own
-        self._answers: asyncio.Task[list[R]] | None = None
+        self._answers: Reading[R] | None = None
+        self._readings: set[Reading[R]] = set()
 
     async def ask(self, query: Q) -> R:
-        if self._answers is None or len(self._asked) == MOST:
-            self._asked = {}
-            # In a context of its own: a deadline of one caller's is not the others'.
-            self._answers = asyncio.create_task(self._go(self._asked), context=Context())
+        full = len(self._asked) == MOST and query not in self._asked
+        if self._answers is None or self._answers.done() or full:
+            self._begin()
         answers = self._answers
+        assert answers is not None
         number = self._asked.setdefault(query, len(self._asked))
+        answer: R | CallstoreError
         try:
-            return (await asyncio.shield(answers))[number]
+            answer = (await asyncio.shield(answers))[number]
         except CallstoreError as error:
-            raise copy(error) from error.__cause__  # each caller raises its own
+            answer = error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling() or not answers.cancelled():
+                raise
+            answer = StoreUnavailable("the read was cancelled")
+        if isinstance(answer, CallstoreError):
+            raise copy(answer) from answer.__cause__  # each caller raises its own
+        return answer
 
-    async def _go(self, asked: dict[Q, int]) -> list[R]:
+    def _begin(self) -> None:
+        self._asked = {}
+        # In a context of its own: a deadline of one caller's is not the others'.
+        reading = Context().run(asyncio.create_task, self._go(self._asked))
+        self._readings.add(reading)
+        reading.add_done_callback(self._over)
+        self._answers = reading
+
+    def _over(self, reading: "Reading[R]") -> None:
+        self._readings.discard(reading)
+        if not reading.cancelled():
+            reading.exception()  # seen: its callers may have given up
+
+    async def _go(self, asked: dict[Q, int]) -> Sequence[R | CallstoreError]:
+        await asyncio.sleep(0)  # an eager task, too, is asked something before it goes
         async with self._slots:
             if asked is self._asked:
                 self._answers = None  # who comes now is too late
             return await self._read([*asked])
+
+    async def close(self) -> None:
+        """Ends what nobody may wait for any more."""
+        for reading in self._readings:
+            reading.cancel()
+        if self._readings:
+            await asyncio.wait(self._readings, timeout=1)

@@ -11,7 +11,7 @@ from bson import ObjectId
 from callstore.calls.model import Call, Event, LogEntry, Party
 from callstore.calls.pages import Place
 from callstore.captions.model import Caption
-from callstore.errors import Conflict
+from callstore.errors import Conflict, StoreError, StoreUnavailable
 from callstore.quality.model import Analytics, Sample
 from callstore.recordings.model import Recording, in_order_of_beginning
 from callstore.schema import tables
@@ -213,8 +213,15 @@ class MongoStore:
             found, more = await self._engine.read(work)
         return found.whole, more
 
-    async def _newest(self, asked: Sequence[HistoryQuery]) -> list[pages.Page]:
-        return await self._engine.read(partial(pages.newest, self._engine.lagging, asked))
+    async def _newest(self, asked: Sequence[HistoryQuery]) -> Sequence[pages.Page | StoreError]:
+        try:
+            return await self._engine.read(partial(pages.newest, self._engine.lagging, asked))
+        except StoreUnavailable:
+            raise
+        except StoreError as error:  # a row that cannot be read: whose?
+            if len(asked) == 1:
+                return [error]
+            return [(await self._newest([one]))[0] for one in asked]
 
     async def log_page(self, query: LogQuery) -> tuple[list[LogEntry], Place | None]:
         db = self._engine.lagging
@@ -377,4 +384,5 @@ class MongoStore:
         """There is nothing to open."""
 
     async def close(self) -> None:
+        await self._histories.close()
         await self._engine.close()
