@@ -101,21 +101,29 @@ class Load:
 async def plain_writer(three: LocalMongod) -> AsyncIterator[list[float]]:
     """When a majority had each write of a plain driver's, one after the other."""
     times: list[float] = []
+    wrote, ended = asyncio.Event(), False
 
     async def write() -> None:
-        while True:
+        while not ended:
             with contextlib.suppress(PyMongoError), pymongo.timeout(5):
                 await rows.insert_one({})
                 times.append(time.monotonic())
+                wrote.set()
             await asyncio.sleep(0.02)
 
-    client: Client = pymongo.AsyncMongoClient(three.url, connectTimeoutMS=2000)
+    client: Client = pymongo.AsyncMongoClient(  # it waits as callstore does
+        three.url, connectTimeoutMS=2000, heartbeatFrequencyMS=2000
+    )
     async with client:
         rows = client.plain.get_collection("rows", write_concern=pymongo.WriteConcern("majority"))
         writer = asyncio.create_task(write())
-        yield times
-        writer.cancel()
-        await asyncio.wait([writer])
+        try:
+            yield times
+            wrote.clear()
+            await wrote.wait()  # a pause that goes on counts, too
+        finally:
+            ended = True
+            await writer
 
 
 def longest_pause(times: list[float]) -> float:
