@@ -50,6 +50,11 @@ class OnCall(Command, frozen=True, kw_only=True):
         return self.looks_at_holds
 
     @property
+    def wants_pulses(self) -> bool:
+        """Whether it is decided on what a pulse says beside a stint that has just begun."""
+        return False
+
+    @property
     def counted_in(self) -> Id | None:
         """A row that commands of other calls write, too."""
         return None
@@ -68,6 +73,10 @@ class Expire(OnCall, frozen=True, kw_only=True):
     """What deadlines, lost parties and seats ask for, as of `at` (None: when it is decided)."""
 
     at: Time | None = None
+
+    @property
+    def wants_pulses(self) -> bool:
+        return True
 
 
 class Recount(OnCall, frozen=True, kw_only=True):

@@ -22,6 +22,10 @@ class Report(ByParty, frozen=True, kw_only=True):
 
     reading: Reading
 
+    @property
+    def wants_pulses(self) -> bool:
+        return True
+
 
 class Following(Row, frozen=True, kw_only=True):
     """CallPulse.detector: what following a participant's quality needs between two reports."""

@@ -82,11 +82,12 @@ class CommandBatch:
 
     def wants(self, calls: Iterable[Call]) -> list[Want]:
         conversations = set(self.conversation_ids)
-        chosen = {start.call_id for start in self._starts}
+        chosen, now = {start.call_id for start in self._starts}, self._rules.clock()
         return [
             asking.want(
                 call,
                 self._on_call.get(call.id, ()),
+                now,
                 whole=call.id in chosen or call.conversation_id in conversations,
             )
             for call in calls

@@ -84,7 +84,7 @@ class Batch(Protocol):
     load the calls named; ask `wants`; load those rows; ask `lease_id`, and load that lease; ask
     `scope`, and load the holds that are in force on any of that; let `decide` say what to write;
     write it.
-    `decide` is pure but for ids and the clock, and may be called again after a conflict.
+    All of it is pure but for ids and the clock, and may be asked again after a conflict.
     """
 
     @property

@@ -1,18 +1,29 @@
 """What commands need to see of a call, and what they answer."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from callstore.calls import commands
-from callstore.calls.lifecycle.turn import State, Transition, Want
+from callstore.calls.lifecycle.turn import BEAT_EVERY, State, Transition, Want
 from callstore.calls.model import Call, Joined
 
 
-def want(call: Call, asked: Sequence[commands.OnCall], *, whole: bool) -> Want:
-    """The rows that deciding `asked` on `call` can need; `whole`: everyone's, whatever they are."""
+def want(call: Call, asked: Sequence[commands.OnCall], now: datetime, *, whole: bool) -> Want:
+    """The rows that deciding `asked` on `call` can need, a little after `now`; `whole`: everyone's,
+    whatever they are."""
     segments = frozenset(segment for command in asked for segment in command.wanted_segments)
+    every_pulse = whole or any(command.wants_pulses for command in asked)
+    # No beat is written sooner. Half of it is left for what passes until it is decided.
+    stints_until = None if every_pulse else now - BEAT_EVERY / 2
     if whole or needs_everyone(call, asked):
-        return Want(call=call, everyone=True, segments=segments, recordings=True)
+        return Want(
+            call=call,
+            everyone=True,
+            stints_until=stints_until,
+            segments=segments,
+            recordings=True,
+        )
     parties = {c.party for c in asked if isinstance(c, commands.ByParty)}
     logs = {c.party for c in asked if isinstance(c, _SETTLES_ENTRY)}
     if logs and call.started_at is None:
@@ -22,6 +33,7 @@ def want(call: Call, asked: Sequence[commands.OnCall], *, whole: bool) -> Want:
         everyone=False,
         parties=frozenset(parties),
         logs=frozenset(logs),
+        stints_until=stints_until,
         segments=segments,
         recordings=any(command.wants_recordings for command in asked),
     )

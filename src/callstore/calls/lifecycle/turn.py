@@ -43,15 +43,21 @@ class Context(Struct, frozen=True, kw_only=True):
 
 class Want(Struct, frozen=True, kw_only=True):
     """The rows of one call that commands need: everyone's, or the participants `parties` and the
-    log entries of `logs`; the captions of `segments`, by who spoke or by their row's id; and all
-    recordings."""
+    log entries of `logs`; the pulses of all of these, or of whose stint began by `stints_until`;
+    the captions of `segments`, by who spoke or by their row's id; and all recordings."""
 
     call: Call
     everyone: bool
     parties: frozenset[Party] = frozenset()
     logs: frozenset[Party] = frozenset()
+    stints_until: datetime | None = None
     segments: frozenset[tuple[Party | str, str]] = frozenset()
     recordings: bool = False
+
+    def pulse_of(self, row: Participant) -> bool:
+        """Whether the row's pulse is wanted."""
+        until = self.stints_until
+        return until is None or not row.stints or row.stints[-1].joined_at <= until
 
     def keys(self, state: "State") -> Iterator[tuple[str, str, str, str]]:
         """Of the captions: (conversation, call, participant, segment), of who is in the state."""
@@ -115,8 +121,8 @@ class State(Struct, kw_only=True):
 
     Participants and entries are keyed by party ref, an erased party's by row id; pulses by
     participant id, captions by that and segment id (None: it is gone), recordings by id.
-    `everyone` says that all participants, entries and pulses of the call are here, `recorded` that
-    all its recordings are.
+    `everyone` says that all participants and entries of the call are here, `recorded` that all its
+    recordings are. A pulse may be missing of whose stint is too young for one.
     """
 
     call: Call

@@ -81,11 +81,13 @@ async def _load_rows(db: Database, wants: Sequence[Want], session: Session) -> l
         want.call.id: State(call=want.call, everyone=want.everyone, recorded=want.recordings)
         for want in wants
     }
+    wanted = {want.call.id: want for want in wants}
     ids = []
     if people := queries.people_of(wants):
         for row in await _rows(db, tables.PARTICIPANT, people, session):
             states[row.call_session_id].add(row)
-            ids.append(oid(row.id))
+            if wanted[row.call_session_id].pulse_of(row):
+                ids.append(oid(row.id))
     if entries := queries.entries_of(wants):
         for row in await _rows(db, tables.LOG_ENTRY, entries, session):
             states[row.call_session_id].add(row)

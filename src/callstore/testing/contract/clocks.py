@@ -1,11 +1,11 @@
-"""Clocks that step back, stand in the future, or are finer than what is kept."""
+"""Clocks that step back, leap, stand in the future, or are finer than what is kept."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from callstore import Calls
 from callstore.stores.leases import take
 from callstore.testing.clock import FakeClock
-from callstore.testing.contract.world import ANN, BOB, ROOM, Opening, answered
+from callstore.testing.contract.world import ANN, BOB, CAT, ROOM, Opening, answered, row_of
 
 
 class TestClock:
@@ -20,6 +20,31 @@ class TestClock:
         gone = await calls.end(call.id)
         assert (gone.ended_at, gone.duration) == (call.created_at, 0)
         assert len({event.at for event in await calls.timeline(call.id)}) == 1
+
+    async def test_a_leap_while_a_command_is_decided_loses_no_beat(
+        self, opening: Opening, clock: FakeClock
+    ) -> None:
+        leap = 0
+
+        def leaping() -> datetime:
+            nonlocal leap
+            now = clock()
+            clock.advance(leap)
+            leap = 0
+            return now
+
+        async with opening(clock=leaping) as calls:
+            call = await answered(calls, BOB, CAT)
+            clock.advance(60)
+            await calls.heartbeat(call.id, BOB)
+            await calls.leave(call.id, BOB)
+            await calls.join(call.id, BOB)
+            leap = 60
+            await calls.heartbeat(call.id, BOB)
+            seen = clock()
+            await calls.end(call.id, by=ANN)
+            assert leap == 0
+            assert (await row_of(calls, call.id, BOB)).last_seen_at == seen
 
     async def test_what_is_finer_than_a_millisecond_is_cut(
         self, opening: Opening, clock: FakeClock

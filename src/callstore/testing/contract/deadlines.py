@@ -193,6 +193,22 @@ class TestLost:
         assert (await row_of(calls, call.id, BOB)).live
         assert not (await row_of(calls, call.id, CAT)).live
 
+    async def test_a_beat_of_an_earlier_stint_says_nothing_of_a_later_one(
+        self, calls: Calls, clock: FakeClock
+    ) -> None:
+        call = await answered(calls, BOB, CAT)
+        clock.advance(60)
+        await calls.heartbeat(call.id, BOB)
+        await calls.leave(call.id, BOB)
+        back = clock.advance(1)
+        await calls.join(call.id, BOB)
+        for seconds in (14, 2, 13):
+            clock.advance(seconds)
+            await calls.heartbeat(call.id, BOB)
+        await calls.end(call.id, by=ANN)
+        row = await row_of(calls, call.id, BOB)
+        assert (row.last_seen_at, row.left_at) == (back, clock())
+
     async def test_beats_within_half_a_minute_are_not_written(
         self, calls: Calls, clock: FakeClock
     ) -> None:
