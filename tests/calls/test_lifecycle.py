@@ -210,12 +210,15 @@ def decided(
     (want,) = batch.wants([state.call])
     loaded = deepcopy(state)
     if not everyone and not want.everyone:
-        people, logs = ({party.ref for party in some} for some in (want.parties, want.logs))
+        people = {party.ref for party in want.parties}
         loaded.everyone = False
         loaded.participants = {k: v for k, v in loaded.participants.items() if k in people}
+        logs = {party.ref for party in want.entries(loaded)}
         loaded.entries = {k: v for k, v in loaded.entries.items() if k in logs}
-        ids = {row.id for row in loaded.participants.values()}
-        loaded.pulses = {k: v for k, v in loaded.pulses.items() if k in ids}
+    if not everyone:
+        ids = {row.id for row in loaded.participants.values() if want.pulse_of(row)}
+        # Of a beat by a clock that was set back behind it nothing is promised.
+        loaded.pulses = {k: v for k, v in loaded.pulses.items() if k in ids or v.seen_at > now}
     if not everyone and not want.recordings:
         loaded.recorded, loaded.recordings = False, {}
     changed = batch.decide([loaded], lease, [])

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from callstore.calls import commands
+from callstore.calls.lifecycle.going import fewest
 from callstore.calls.lifecycle.turn import BEAT_EVERY, State, Transition, Want
 from callstore.calls.model import Call, Joined
 
@@ -26,13 +27,15 @@ def want(call: Call, asked: Sequence[commands.OnCall], now: datetime, *, whole: 
         )
     parties = {c.party for c in asked if isinstance(c, commands.ByParty)}
     logs = {c.party for c in asked if isinstance(c, _SETTLES_ENTRY)}
-    if logs and call.started_at is None:
+    answering = {c.party for c in asked if isinstance(c, commands.Connected)}
+    if (logs or answering) and call.started_at is None:
         logs.add(call.initiator)  # the first answer settles the initiator's entry
     return Want(
         call=call,
         everyone=False,
         parties=frozenset(parties),
         logs=frozenset(logs),
+        answering=frozenset(answering),
         stints_until=stints_until,
         segments=segments,
         recordings=any(command.wants_recordings for command in asked),
@@ -43,7 +46,7 @@ def needs_everyone(call: Call, asked: Sequence[commands.OnCall]) -> bool:
     """Whether deciding `asked` can need more rows than those of the parties named.
 
     Whatever may end the call does: an end closes every row. A leave of an answered call can end
-    it only if so many leave that at most one stays.
+    it only if too few may stay.
     """
     if any(command.wants_everyone for command in asked):
         return True
@@ -52,7 +55,7 @@ def needs_everyone(call: Call, asked: Sequence[commands.OnCall]) -> bool:
     if any(isinstance(command, _ENDS) for command in asked):
         return True
     leaving = sum(isinstance(command, _LEAVES) for command in asked)
-    return leaving > 0 and (call.started_at is None or call.live_count - leaving <= 1)
+    return leaving > 0 and (call.started_at is None or call.live_count - leaving < fewest(call))
 
 
 def answer(command: commands.OnCall, state: State, made: Transition) -> Any:
@@ -73,4 +76,4 @@ def answer(command: commands.OnCall, state: State, made: Transition) -> Any:
 
 _ENDS = (commands.End, commands.Cancel, commands.Expire)
 _LEAVES = (commands.Leave, commands.Failed, commands.Decline)
-_SETTLES_ENTRY = (commands.Join, commands.Connected, commands.Decline)
+_SETTLES_ENTRY = (commands.Join, commands.Decline)

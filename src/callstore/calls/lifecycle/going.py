@@ -58,9 +58,14 @@ def who_is_left(turn: Turn, gone: Party, *, left: bool, at: datetime | None = No
     if call.started_at is None:
         over, reason = gone == call.initiator, "cancelled"
     else:
-        over, reason = call.live_count < (2 if call.end_when == "alone" else 1), "normal"
+        over, reason = call.live_count < fewest(call), "normal"
     if over:
         end(turn, reason if left else "lost", by=gone if left else None, at=at)
+
+
+def fewest(call: Call) -> int:
+    """With how many seated an answered call goes on."""
+    return 2 if call.end_when == "alone" else 1
 
 
 def decline(turn: Turn, command: commands.Decline) -> None:

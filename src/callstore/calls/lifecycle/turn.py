@@ -43,16 +43,22 @@ class Context(Struct, frozen=True, kw_only=True):
 
 class Want(Struct, frozen=True, kw_only=True):
     """The rows of one call that commands need: everyone's, or the participants `parties` and the
-    log entries of `logs`; the pulses of all of these, or of whose stint began by `stints_until`;
-    the captions of `segments`, by who spoke or by their row's id; and all recordings."""
+    log entries of `logs`, and of `answering` unless they are seated; the pulses of all of these, or
+    of whose stint began by `stints_until`; the captions of `segments`, by who spoke or by their
+    row's id; and all recordings."""
 
     call: Call
     everyone: bool
     parties: frozenset[Party] = frozenset()
     logs: frozenset[Party] = frozenset()
+    answering: frozenset[Party] = frozenset()
     stints_until: datetime | None = None
     segments: frozenset[tuple[Party | str, str]] = frozenset()
     recordings: bool = False
+
+    def entries(self, state: "State") -> set[Party]:
+        """Whose log entries are wanted, beside the participants in the state."""
+        return {*self.logs, *(p for p in self.answering if not state.is_seated(p))}
 
     def pulse_of(self, row: Participant) -> bool:
         """Whether the row's pulse is wanted."""
@@ -156,6 +162,10 @@ class State(Struct, kw_only=True):
         self.pulses.update(made.pulses)
         self.captions.update(made.captions)
         self.recordings.update(made.recordings)
+
+    def is_seated(self, party: Party) -> bool:
+        row = self.participants.get(party.ref)
+        return row is not None and row.seated
 
     @property
     def parties(self) -> set[str]:

@@ -88,7 +88,7 @@ async def _load_rows(db: Database, wants: Sequence[Want], session: Session) -> l
             states[row.call_session_id].add(row)
             if wanted[row.call_session_id].pulse_of(row):
                 ids.append(oid(row.id))
-    if entries := queries.entries_of(wants):
+    if entries := queries.entries_of(wants, states):
         for row in await _rows(db, tables.LOG_ENTRY, entries, session):
             states[row.call_session_id].add(row)
     if ids:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from callstore.calls.lifecycle.turn import Want
+from callstore.calls.lifecycle.turn import State, Want
 from callstore.calls.model import OUTCOMES_BY_REASON, Outcome, Party
 from callstore.calls.pages import Place
 from callstore.schema import tables
@@ -78,15 +78,15 @@ def people_of(wants: Sequence[Want]) -> Filter | None:
     return _any_of(filters)
 
 
-def entries_of(wants: Sequence[Want]) -> Filter | None:
-    """The log entries that are wanted, and a few more."""
-    some = [want for want in wants if want.logs and not want.everyone]
-    parties = {party.ref for want in some for party in want.logs}
+def entries_of(wants: Sequence[Want], states: Mapping[str, State]) -> Filter | None:
+    """The log entries that are wanted beside what is loaded, and a few more."""
+    some = [(want.call.id, want.entries(states[want.call.id])) for want in wants]
+    calls = [oid(id) for id, parties in some if parties]
     theirs = {
-        "party": {"$in": [*parties]},
-        "callSessionId": {"$in": [oid(want.call.id) for want in some]},
+        "party": {"$in": [*{party.ref for _, parties in some for party in parties}]},
+        "callSessionId": {"$in": calls},
     }
-    return _any_of([_all_of(wants), theirs if some else None])
+    return _any_of([_all_of(wants), theirs if calls else None])
 
 
 def _all_of(wants: Iterable[Want]) -> Filter | None:

@@ -62,7 +62,6 @@ def _load_rows(db: sqlite3.Connection, wants: Iterable[Want]) -> list[State]:
     states: dict[str, State] = {}
     users: list[tuple[str, str, str]] = []
     guests: list[tuple[str, str, str]] = []
-    entries: list[tuple[str, str]] = []
     everyone: list[tuple[str, str]] = []
     wants = list(wants)
     for want in wants:
@@ -74,7 +73,6 @@ def _load_rows(db: sqlite3.Connection, wants: Iterable[Want]) -> list[State]:
         for party in want.parties:
             rows = users if party.kind == "user" else guests
             rows.append((call.conversation_id, call.id, party.id))
-        entries += [(party.ref, call.id) for party in want.logs]
     for query, keys in (
         (queries.USERS_OF_CALLS, users),
         (queries.GUESTS_OF_CALLS, guests),
@@ -83,6 +81,9 @@ def _load_rows(db: sqlite3.Connection, wants: Iterable[Want]) -> list[State]:
         if keys:
             for row in db.execute(query, (json.dumps(keys),)):
                 _add_participant(states, row)
+    entries = [
+        (party.ref, want.call.id) for want in wants for party in want.entries(states[want.call.id])
+    ]
     for entry in (
         *_fetch(db, _ENTRIES, queries.ENTRIES_OF_PARTIES, entries),
         *_fetch(db, _ENTRIES, queries.ENTRIES_OF_CALLS, everyone),
