@@ -15,8 +15,9 @@ def want(call: Call, asked: Sequence[commands.OnCall], now: datetime, *, whole: 
     whatever they are."""
     segments = frozenset(segment for command in asked for segment in command.wanted_segments)
     every_pulse = whole or any(command.wants_pulses for command in asked)
-    # No beat is written sooner. Half of it is left for what passes until it is decided.
-    stints_until = None if every_pulse else now - BEAT_EVERY / 2
+    # No beat is written sooner. The decision's time is not before the last event, and a little
+    # after `now`: half is left for that.
+    stints_until = None if every_pulse else max(now, call.last_event_at) - BEAT_EVERY / 2
     if whole or needs_everyone(call, asked):
         return Want(
             call=call,
@@ -28,8 +29,6 @@ def want(call: Call, asked: Sequence[commands.OnCall], now: datetime, *, whole: 
     parties = {c.party for c in asked if isinstance(c, commands.ByParty)}
     logs = {c.party for c in asked if isinstance(c, _SETTLES_ENTRY)}
     answering = {c.party for c in asked if isinstance(c, commands.Connected)}
-    if (logs or answering) and call.started_at is None:
-        logs.add(call.initiator)  # the first answer settles the initiator's entry
     return Want(
         call=call,
         everyone=False,

@@ -58,7 +58,10 @@ class Want(Struct, frozen=True, kw_only=True):
 
     def entries(self, state: "State") -> set[Party]:
         """Whose log entries are wanted, beside the participants in the state."""
-        return {*self.logs, *(p for p in self.answering if not state.is_seated(p))}
+        entries = {*self.logs, *(p for p in self.answering if not state.is_seated(p))}
+        if entries and self.call.started_at is None:
+            entries.add(self.call.initiator)  # the first answer settles theirs
+        return entries
 
     def pulse_of(self, row: Participant) -> bool:
         """Whether the row's pulse is wanted."""
@@ -128,7 +131,7 @@ class State(Struct, kw_only=True):
     Participants and entries are keyed by party ref, an erased party's by row id; pulses by
     participant id, captions by that and segment id (None: it is gone), recordings by id.
     `everyone` says that all participants and entries of the call are here, `recorded` that all its
-    recordings are. A pulse may be missing of whose stint is too young for one.
+    recordings are. A pulse may be missing of whose stint is too young for it to be a sign of life.
     """
 
     call: Call

@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+import pytest
+
 from callstore import Calls
 from callstore.stores.leases import take
 from callstore.testing.clock import FakeClock
@@ -45,6 +47,18 @@ class TestClock:
             await calls.end(call.id, by=ANN)
             assert leap == 0
             assert (await row_of(calls, call.id, BOB)).last_seen_at == seen
+
+    @pytest.mark.parametrize("back", [-16, -30, -60])
+    async def test_a_step_back_behind_a_beat_refuses_nobody(
+        self, calls: Calls, clock: FakeClock, back: float
+    ) -> None:
+        call = await answered(calls, BOB, CAT)
+        clock.advance(31)
+        await calls.set_media(call.id, BOB, audio=False)
+        clock.advance(back)
+        await calls.heartbeat(call.id, BOB)
+        await calls.set_media(call.id, BOB, audio=True)
+        assert (await row_of(calls, call.id, BOB)).audio_enabled
 
     async def test_what_is_finer_than_a_millisecond_is_cut(
         self, opening: Opening, clock: FakeClock
