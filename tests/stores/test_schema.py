@@ -121,6 +121,30 @@ class TestUp:
             planned = (await calls.schema.plan()).changes
         assert [(p.action, p.name, p.detail) for p in planned] == [("leave", "of_the_host", "type")]
 
+    async def test_what_has_changed_is_told_and_mended(self, new_url: str) -> None:
+        await filled(new_url)
+        database.drop_index(new_url, "CallSession", "CallSession_oneLive")
+        database.add_index(new_url, "CallSession", "CallSession_oneLive", "conversationId")
+        async with open_calls(new_url, check_schema=False) as calls:
+            (planned,) = (await calls.schema.plan()).changes
+            assert (planned.action, planned.name) == ("change", "CallSession_oneLive")
+            fields, *differences = planned.detail.split("; ")
+            assert fields == "conversationId"
+            told = " ".join(differences).lower()
+            assert "unique" in told
+            assert "live" in told
+            assert (await calls.schema.up()).pending == []
+            assert (await calls.schema.plan()).changes == []
+
+    async def test_while_another_migrates_it_does_not(self, new_url: str) -> None:
+        await filled(new_url)
+        async with open_calls(new_url, check_schema=False) as calls:
+            await calls._store.change_lease("schema", take("schema", "other", datetime.now(UTC)))
+            before = await live_shape(calls)
+            with pytest.raises(errors.Busy):
+                await schema_of(calls).up()
+            assert await live_shape(calls) == before
+
     @pytest.mark.parametrize("to", [-1, 1, HISTORY.current + 1])
     async def test_it_leads_nowhere_but_up(self, new_url: str, to: int) -> None:
         async with open_calls(new_url) as calls:

@@ -17,7 +17,7 @@ from callstore.schema.model import SchemaStep
 from callstore.schema.papers import AUDIT
 from callstore.schema.probes import ProbeOf, probes
 from callstore.schema.report import Action, Planned, Probe, SchemaReport
-from callstore.schema.shape import Change, Kind, Shape, changes
+from callstore.schema.shape import Change, Kind, Shape, changes, differing
 from callstore.schema.steps import HISTORY, History, Step
 from callstore.settings import Settings
 from callstore.stores.protocol import Store
@@ -125,13 +125,13 @@ class Schema:
         )
 
     def _detail(self, change: Change) -> str:
-        if change.what != "index":
-            return ""
-        wanted, found = (
-            ", ".join(self._structure.fields_of(each)) if each else ""
-            for each in (change.wanted, change.found)
-        )
-        return f"{found} → {wanted}" if found and wanted and found != wanted else wanted or found
+        """The fields of an index; of what is changed, what differs."""
+        parts = []
+        if change.what == "index":
+            parts.append(", ".join(self._structure.fields_of(change.wanted or change.found)))
+        if change.kind == "changed":
+            parts += differing(change.found, change.wanted)
+        return "; ".join(parts)
 
     async def up(
         self,

@@ -4,12 +4,15 @@ A store describes each part by whatever it is built from, SQL or JSON: parts are
 their definitions are equal.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Any, Literal
 
 from msgspec import Struct
 
 Definition = Any
+LONGEST = 200
+"""Characters that are told of a definition."""
 Kind = Literal["missing", "changed", "unknown"]
 What = Literal["collection", "field", "rules", "index"]
 
@@ -81,3 +84,27 @@ def _differences(
                 found=found.get(name),
                 wanted=wanted.get(name),
             )
+
+
+def differing(found: Definition, wanted: Definition, name: str = "") -> Iterator[str]:
+    """What differs between two definitions, part by part: its name, what is there, what should be.
+
+    Lists of different lengths are told whole: which part is which nobody knows."""
+    if found == wanted:
+        return
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in dict.fromkeys((*wanted, *found)):
+            inner = ".".join(filter(None, (name, key)))
+            yield from differing(found.get(key), wanted.get(key), inner)
+    elif isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        for number, pair in enumerate(zip(found, wanted, strict=True)):
+            yield from differing(*pair, f"{name}[{number}]")
+    else:
+        yield f"{name}: ".removeprefix(": ") + f"{_short(found)} → {_short(wanted)}"
+
+
+def _short(definition: Definition) -> str:
+    if definition is None:
+        return "none"
+    text = definition if isinstance(definition, str) else json.dumps(definition)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
