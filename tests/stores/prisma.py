@@ -55,11 +55,13 @@ INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
                 ("participantId", "language"),
             )
         ),
+        ([("callSessionId", 1), ("isFinal", 1), ("timestamp", 1)], {}),
         ([("createdAt", ASCENDING)], {"expireAfterSeconds": 2592000}),
     ],
     "CallRecording": [
         ([("callSessionId", 1)], {"unique": True, "name": "CallRecording_callSessionId_key"}),
         *(([(f, 1)], {}) for f in ("status", "createdAt")),
+        *(([(f, 1), ("status", 1)], {}) for f in ("callSessionId", "createdAt")),
     ],
     "CallAnalytics": [
         ([("callSessionId", 1)], {"unique": True, "name": "CallAnalytics_callSessionId_key"}),

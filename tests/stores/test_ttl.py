@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from bson import ObjectId
 from pymongo import MongoClient
 from tests.stores.test_copying import fill
 
@@ -13,6 +14,8 @@ from callstore import open_calls
 from callstore.schema import tables
 from callstore.schema.declaration import TTL_AFTER
 from callstore.testing import LocalMongod, local_mongod
+from callstore.testing.clock import FakeClock
+from callstore.testing.contract.world import ANN, BOB, HALL, ROOM
 
 EXPIRING = [c for c in tables.COLLECTIONS if any(index.ttl for index in c.indexes)]
 KEPT = {
@@ -56,6 +59,26 @@ async def test_a_row_goes_when_it_expired_more_than_three_days_ago_and_no_held_o
         assert {finding.problem for finding in (await calls.doctor()).findings} <= {
             "orphan", "counts", "seq_gap"
         }  # fmt: skip
+
+
+async def test_a_call_that_is_under_a_hold_stays(hasty: LocalMongod) -> None:
+    url = f"{hasty.url}/held"
+    clock = FakeClock(
+        datetime.now(UTC) - timedelta(days=94)
+    )  # 90 until it expires, and the net's 3
+    async with open_calls(url, clock=clock, settings={"secret": "nobody knows"}) as calls:
+        await calls.holds.place(conversation_id=HALL, by="counsel", reason="a claim")
+        for room in (HALL, ROOM):
+            call = await calls.start(room, ANN, invite=[BOB])
+            await calls.join(call.id, BOB)
+            await calls.end(call.id)
+    with MongoClient[dict[str, Any]](hasty.url) as client:
+        for name, rows in {"CallSession": 1, "CallParticipant": 2, "CallLogEntry": 2}.items():
+            collection = client["held"][name]
+            held = {"conversationId": ObjectId(HALL)}
+            for row in collection.find({"conversationId": ObjectId(ROOM)}, {"_id": 1}):
+                await until_gone(collection, row["_id"])
+            assert collection.count_documents(held) == collection.count_documents({}) == rows
 
 
 async def until_gone(collection: Any, id: Any) -> None:
