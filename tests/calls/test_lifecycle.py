@@ -230,7 +230,7 @@ def decided(
         logs = {party.ref for party in want.entries(loaded)}
         loaded.entries = {k: v for k, v in loaded.entries.items() if k in logs}
     if not everyone:
-        ids = {row.id for row in loaded.participants.values() if want.pulse_of(row)}
+        ids = {row.id for row in loaded.participants.values() if want.wants_pulse(row)}
         loaded.pulses = {k: v for k, v in loaded.pulses.items() if k in ids}
     if not everyone and not want.recordings:
         loaded.recorded, loaded.recordings = False, {}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from callstore.schema.shape import LONGEST, differing
 
 values = st.recursive(
-    st.booleans() | st.integers(0, 3) | st.sampled_from(["a", "b"]),
+    st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["a", "b"]),
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("xyz"), inner, max_size=3)
     ),
@@ -29,7 +29,8 @@ def test_something_is_told_exactly_where_they_differ(one: Any, other: Any) -> No
         ({"a": [{"b": 1}, 2]}, {"a": [{"b": 3}, 2]}, ["a[0].b: 1 → 3"]),
         ({"a": [1]}, {"a": [1, 2]}, ["a: [1] → [1, 2]"]),
         ("INTEGER", "TEXT", ["INTEGER → TEXT"]),
-        ("a" * (LONGEST + 1), None, ["a" * LONGEST + "… → none"]),
+        ({"where": {}}, {"where": {"hiddenAt": None}}, ["where.hiddenAt: none → null"]),
+        ("a" * (LONGEST + 1), "b", ["a" * LONGEST + "… → b"]),
     ],
 )
 def test_each_part_is_named(found: Any, wanted: Any, told: list[str]) -> None:

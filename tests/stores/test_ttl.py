@@ -63,9 +63,8 @@ async def test_a_row_goes_when_it_expired_more_than_three_days_ago_and_no_held_o
 
 async def test_a_call_that_is_under_a_hold_stays(hasty: LocalMongod) -> None:
     url = f"{hasty.url}/held"
-    clock = FakeClock(
-        datetime.now(UTC) - timedelta(days=94)
-    )  # 90 until it expires, and the net's 3
+    ago = timedelta(days=90) + TTL_AFTER + timedelta(days=1)
+    clock = FakeClock(datetime.now(UTC) - ago)
     async with open_calls(url, clock=clock, settings={"secret": "nobody knows"}) as calls:
         await calls.holds.place(conversation_id=HALL, by="counsel", reason="a claim")
         for room in (HALL, ROOM):

@@ -95,7 +95,7 @@ def differing(found: Definition, wanted: Definition, name: str = "") -> Iterator
     if isinstance(found, dict) and isinstance(wanted, dict):
         for key in dict.fromkeys((*wanted, *found)):
             inner = ".".join(filter(None, (name, key)))
-            yield from differing(found.get(key), wanted.get(key), inner)
+            yield from differing(found.get(key, _ABSENT), wanted.get(key, _ABSENT), inner)
     elif isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
         for number, pair in enumerate(zip(found, wanted, strict=True)):
             yield from differing(*pair, f"{name}[{number}]")
@@ -103,8 +103,11 @@ def differing(found: Definition, wanted: Definition, name: str = "") -> Iterator
         yield f"{name}: ".removeprefix(": ") + f"{_short(found)} → {_short(wanted)}"
 
 
+_ABSENT = object()  # which null is not: an index may be of rows where a field is null
+
+
 def _short(definition: Definition) -> str:
-    if definition is None:
+    if definition is _ABSENT:
         return "none"
     text = definition if isinstance(definition, str) else json.dumps(definition)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

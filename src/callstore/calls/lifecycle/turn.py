@@ -63,7 +63,7 @@ class Want(Struct, frozen=True, kw_only=True):
             entries.add(self.call.initiator)  # the first answer settles theirs
         return entries
 
-    def pulse_of(self, row: Participant) -> bool:
+    def wants_pulse(self, row: Participant) -> bool:
         """Whether the row's pulse is wanted."""
         until = self.stints_until
         return until is None or not row.stints or row.stints[-1].joined_at <= until

@@ -86,7 +86,7 @@ async def _load_rows(db: Database, wants: Sequence[Want], session: Session) -> l
     if people := queries.people_of(wants):
         for row in await _rows(db, tables.PARTICIPANT, people, session):
             states[row.call_session_id].add(row)
-            if wanted[row.call_session_id].pulse_of(row):
+            if wanted[row.call_session_id].wants_pulse(row):
                 ids.append(oid(row.id))
     if entries := queries.entries_of(wants, states):
         for row in await _rows(db, tables.LOG_ENTRY, entries, session):
