@@ -10,6 +10,7 @@ import pytest
 
 from callstore.calls.model import Guest, User
 from callstore.schema import tables
+from callstore.schema.steps import Fill
 from callstore.stores.pages import HistoryQuery, LogQuery
 from callstore.stores.parties import ORDERS
 from callstore.stores.sqlite import (
@@ -20,6 +21,7 @@ from callstore.stores.sqlite import (
     leasing,
     parties,
     queries,
+    structure_queries,
 )
 from callstore.validation import EARLIEST
 
@@ -58,6 +60,13 @@ def log(**asked: Any) -> str:
     return queries.page("e.id", source, [*bounds, *filters], "e")
 
 
+UNDONE = Fill(  # though there is an index that begins with it
+    collection="CallSession",
+    where={"conversationId": ID},
+    reads=("type",),
+    writes=("type",),
+    change=dict,
+)
 BY_PARTY = ["e CallLogEntry_conversation", "c key"]
 ROWS = ["p key", "u key"]
 DOING = ["c CallSession_ringDeadline", "p key", "u key"]
@@ -188,7 +197,11 @@ PLANS: dict[str, tuple[str, list[str]]] = {
     "entries of a party": (parties.ENTRIES, ["e CallLogEntry_party"]),
     "own rows of a user": (parties.OWN_ROWS["user"], ["p CallParticipant_user"]),
     "own rows of a guest": (parties.OWN_ROWS["guest"], ["p CallParticipant_guest"]),
-    "forget step": (queries.FORGET_STEP, ["CallSchema key"]),
+    "forget step": (structure_queries.FORGET_STEP, ["CallSchema key"]),
+    "rows to fill, past one": (
+        structure_queries.lacking(tables.CALL, UNDONE, first=False),
+        ["CallSession key"],
+    ),
     "audit: where it ends": (audit_queries.CHAIN, ["a key"]),
     "audit: entries": (audit_queries.ENTRIES, ["a key"]),
     "audit: the newest": (audit_queries.NEWEST, ["a key"]),
@@ -300,7 +313,10 @@ def test_a_query_searches_its_indexes(db: sqlite3.Connection, name: str) -> None
 def test_every_query_is_explained() -> None:
     statement = re.compile(r"\s*(SELECT|UPDATE|DELETE|WITH)\b")
     explained = {query for query, _ in PLANS.values()}
-    modules = queries, expiry_queries, audit_queries, erasing_queries, parties
+    modules = (
+        *(queries, expiry_queries, audit_queries, erasing_queries, parties),
+        structure_queries,
+    )
     for name, query in [each for module in modules for each in vars(module).items()]:
         if name.isupper() and name[0] != "_" and isinstance(query, str) and statement.match(query):
             assert query in explained or name in WHOLE, name

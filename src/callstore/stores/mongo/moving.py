@@ -38,7 +38,7 @@ async def put(
     db: Database, collection: Collection, rows: Sequence[Any], session: Session
 ) -> tuple[None, None]:
     documents = map(CODECS[collection.name].encode, rows)
-    writes = [ReplaceOne(_place(collection, each), each, upsert=True) for each in documents]
+    writes = [ReplaceOne(place(collection, each), each, upsert=True) for each in documents]
     await db[collection.name].bulk_write(writes, ordered=False, session=session)
     return None, None
 
@@ -52,6 +52,6 @@ async def delete(
     return None, None
 
 
-def _place(collection: Collection, document: Document) -> Document:
+def place(collection: Collection, document: Document) -> Document:
     """By `_id`, and what a cluster shards by."""
     return {"_id": document["_id"], **{name: document[name] for name in collection.shard}}

@@ -12,18 +12,17 @@ from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError, Wr
 
 from callstore.errors import Conflict, StoreError
 from callstore.schema import tables
-from callstore.schema.declaration import Collection
 from callstore.schema.model import SchemaStep
 from callstore.schema.shape import Change, Definition, Shape
 from callstore.schema.steps import Fill, Values
-from callstore.stores.mongo import ddl
+from callstore.stores.mongo import ddl, moving
 from callstore.stores.mongo.adopting import MongoAdopting
 from callstore.stores.mongo.codec import CODECS, Document, decoder, encoder, key
 from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import LONG, Engine, Session
 from callstore.stores.mongo.shape import from_json, live
 from callstore.stores.protocol import Unwritable, WriteConflict
-from callstore.stores.structure import ProbeRow, Progress
+from callstore.stores.structure import ProbeRow, Progress, fill_all
 
 T = TypeVar("T")
 _BATCH = 1000
@@ -157,13 +156,10 @@ class MongoStructure:
         await self._engine.doing(work())
 
     async def fill(self, fill: Fill, progress: Progress) -> None:
-        collection = tables.BY_NAME[fill.collection]
-        lacking, done = await self.count(fill.collection, fill.where), 0
-        while filled := await self._engine.write(
-            lambda session: _fill(self._db, collection, fill, session), LONG
-        ):
-            done += filled
-            progress(f"filling {fill.collection}", min(done, lacking), lacking)
+        async def batch(after: Any) -> tuple[int, Any]:
+            return await self._engine.write(partial(_fill, self._db, fill, after), LONG)
+
+        await fill_all(self, fill, batch, progress)
 
     async def probe(self, rows: Sequence[ProbeRow]) -> str | None:
         try:
@@ -217,9 +213,10 @@ def _model(name: str, definition: Definition) -> IndexModel:
 
 
 async def _fill(
-    db: Database, collection: Collection, fill: Fill, session: Session
-) -> tuple[int, None]:
-    """One batch: how many rows were filled."""
+    db: Database, fill: Fill, after: Any, session: Session
+) -> tuple[tuple[int, Any], None]:
+    """One batch, in the order of `_id`."""
+    collection = tables.BY_NAME[fill.collection]
     fields = {field.name: field for field in collection.fields}
 
     def converted(name: str, value: Any, converter: Callable[[Any], Any]) -> Any:
@@ -227,17 +224,20 @@ async def _fill(
         return value if convert is None or value is None else convert(value)
 
     where = ddl.matching(collection, fill.where)
-    reads = dict.fromkeys(fill.reads, 1)
-    found = await db[fill.collection].find(where, reads, session=session).limit(_BATCH).to_list()
+    behind = where if after is None else {"_id": {"$gt": after}, **where}
+    reads = dict.fromkeys((*fill.reads, *collection.shard), 1)
+    # Even where an index has the rows: it may not have them for long.
+    found = db[fill.collection].find(behind, reads, session=session, hint="_id_")
+    rows = await found.sort("_id", 1).limit(_BATCH).to_list()
     updates = []
-    for document in found:
+    for document in rows:
         values: Values = {n: converted(n, document.get(n), decoder) for n in fill.reads}
         made = fill.change(values)
         writes = {n: converted(n, made[n], encoder) for n in fill.writes}
-        updates.append(UpdateOne({"_id": document["_id"]}, {"$set": writes}))
+        updates.append(UpdateOne(moving.place(collection, document), {"$set": writes}))
     if updates:
         await db[fill.collection].bulk_write(updates, session=session)
-    return len(updates), None
+    return (len(rows), rows[-1]["_id"] if len(rows) == _BATCH else None), None
 
 
 class _Probed(Exception):

@@ -5,12 +5,10 @@ Keys of many rows come as one JSON array, so that a batch needs one statement a 
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
 
 from callstore.calls.model import OUTCOMES_BY_REASON, Outcome
 from callstore.schema import tables
 from callstore.schema.declaration import Collection
-from callstore.schema.steps import Fill
 from callstore.stores.pages import HistoryQuery, LogQuery
 from callstore.stores.sqlite import ddl
 
@@ -327,10 +325,14 @@ def delete_of_call(collection: Collection) -> str:
 @cache
 def next_rows(collection: Collection, *, first: bool) -> str:
     """Bound: the key of the last row, unless these are the first; how many."""
-    key = ", ".join(collection.key)
-    past = "" if first else f"WHERE ({key}) > ({', '.join('?' * len(collection.key))})"
-    names = columns(collection, "r")
+    key, names = ", ".join(collection.key), columns(collection, "r")
+    past = "" if first else f"WHERE {past_key(collection)}"
     return f"SELECT {names} FROM {collection.name} r {past} ORDER BY {key} LIMIT ?"
+
+
+def past_key(collection: Collection) -> str:
+    """What rows behind a key match. Bound: that key."""
+    return f"({', '.join(collection.key)}) > ({', '.join('?' * len(collection.key))})"
 
 
 @cache
@@ -358,43 +360,3 @@ def delete(collection: Collection) -> str:
 
 DELETE_ANALYTICS = """
 DELETE FROM CallAnalytics WHERE conversationId = :conversation AND callSessionId = :call"""
-
-# -- schema
-
-HAS_SCHEMA = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'CallSchema'"
-FORGET_STEP = "DELETE FROM CallSchema WHERE id = ?"
-SCHEMA = f"SELECT {columns(tables.SCHEMA, 'm')} FROM CallSchema m ORDER BY m.id"
-INDEX_STATEMENTS = """
-SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL
-ORDER BY name"""
-# An index of words is a table and triggers; it keeps its own in tables that have its name before
-# theirs. Its name begins with that of the collection.
-WORDS_STATEMENTS = """
-SELECT t.name, substr(t.name, 1, instr(t.name, '_') - 1), s.sql
-FROM sqlite_master t CROSS JOIN sqlite_master s
-WHERE t.type = 'table' AND t.sql LIKE 'CREATE VIRTUAL TABLE%'
-  AND (s.name = t.name OR s.type = 'trigger' AND s.name GLOB t.name || '_*')
-ORDER BY t.name, s.type, s.name"""
-TABLE_STATEMENTS = """
-SELECT name, sql FROM sqlite_master WHERE type = 'table' AND instr(name, '_') = 0"""
-RESTATE = "UPDATE sqlite_schema SET sql = ? WHERE type = 'table' AND name = ?"
-HELD = "SELECT count(*) FROM CallSession WHERE holds <> '[]'"
-
-
-def count(collection: str, where: dict[str, Any] | None = None) -> str:
-    condition = " AND ".join(ddl.conditions(where)) if where else "1"
-    return f"SELECT count(*) FROM {collection} WHERE {condition}"
-
-
-def lacking(collection: Collection, fill: Fill) -> str:
-    """The key and what a fill reads, of the next rows to fill."""
-    names = ", ".join((*collection.key, *fill.reads))
-    condition = " AND ".join(ddl.conditions(fill.where))
-    return f"SELECT {names} FROM {collection.name} WHERE {condition} LIMIT ?"
-
-
-def fill(collection: Collection, writes: Iterable[str]) -> str:
-    """Bound: what is written, the key."""
-    sets = ", ".join(f"{name} = ?" for name in writes)
-    where = " AND ".join(f"{name} = ?" for name in collection.key)
-    return f"UPDATE {collection.name} SET {sets} WHERE {where}"

@@ -8,7 +8,7 @@ from typing import Any
 from callstore.schema.declaration import Collection
 from callstore.schema.shape import CollectionShape, Shape
 from callstore.schema.tables import COLLECTIONS
-from callstore.stores.sqlite import ddl, queries
+from callstore.stores.sqlite import ddl, structure_queries
 
 OPTIONS = "options"
 
@@ -25,11 +25,11 @@ def shape_of(collection: Collection) -> CollectionShape:
 def live(db: sqlite3.Connection) -> Shape:
     """Of all tables that are there."""
     indexes: dict[str, dict[str, Any]] = {}
-    for name, table, sql in db.execute(queries.INDEX_STATEMENTS):
+    for name, table, sql in db.execute(structure_queries.INDEX_STATEMENTS):
         indexes.setdefault(table, {})[name] = sql
-    for name, table, sql in db.execute(queries.WORDS_STATEMENTS):
+    for name, table, sql in db.execute(structure_queries.WORDS_STATEMENTS):
         indexes.setdefault(table, {}).setdefault(name, []).append(sql)
-    tables = db.execute(queries.TABLE_STATEMENTS)
+    tables = db.execute(structure_queries.TABLE_STATEMENTS)
     return {name: _parsed(sql, indexes.get(name, {})) for name, sql in tables}
 
 

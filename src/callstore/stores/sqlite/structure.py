@@ -11,10 +11,10 @@ from callstore.schema.model import SchemaStep
 from callstore.schema.shape import Change, CollectionShape, Definition, Shape
 from callstore.schema.steps import Fill, Values
 from callstore.stores.protocol import Unwritable
-from callstore.stores.sqlite import batches, connection, ddl, queries, shape
+from callstore.stores.sqlite import batches, connection, ddl, queries, shape, structure_queries
 from callstore.stores.sqlite.codec import CODECS, decoder, encoder
 from callstore.stores.sqlite.engine import Engine
-from callstore.stores.structure import ProbeRow, Progress
+from callstore.stores.structure import ProbeRow, Progress, fill_all
 
 _BATCH = 1000
 _TICK = 100_000  # steps of SQLite's machine between two tellings of progress
@@ -36,16 +36,18 @@ class SqliteStructure:
 
     async def count(self, collection: str, where: Values | None = None) -> int:
         def work(db: sqlite3.Connection) -> int:
-            (rows,) = db.execute(queries.count(collection, where)).fetchone()
+            (rows,) = db.execute(structure_queries.count(collection, where)).fetchone()
             return int(rows)
 
         return await self._engine.read(work)
 
     async def applied(self) -> list[SchemaStep]:
         def work(db: sqlite3.Connection) -> list[SchemaStep]:
-            if not db.execute(queries.HAS_SCHEMA).fetchone():
+            if not db.execute(structure_queries.HAS_SCHEMA).fetchone():
                 return []
-            return [CODECS["CallSchema"].decode(row) for row in db.execute(queries.SCHEMA)]
+            return [
+                CODECS["CallSchema"].decode(row) for row in db.execute(structure_queries.SCHEMA)
+            ]
 
         return await self._engine.read(work)
 
@@ -56,7 +58,7 @@ class SqliteStructure:
         await self._write(lambda db: batches.insert(db, tables.SCHEMA, [step]))
 
     async def forget(self, step: int) -> None:
-        await self._write(lambda db: db.execute(queries.FORGET_STEP, (step,)))
+        await self._write(lambda db: db.execute(structure_queries.FORGET_STEP, (step,)))
 
     async def apply(self, change: Change, progress: Progress) -> None:
         if change.what != "index":
@@ -94,10 +96,7 @@ class SqliteStructure:
         await self._write(work)
 
     async def fill(self, fill: Fill, progress: Progress) -> None:
-        lacking, done = await self.count(fill.collection, fill.where), 0
-        while filled := await self._write(_fill, fill):
-            done += filled
-            progress(f"filling {fill.collection}", min(done, lacking), lacking)
+        await fill_all(self, fill, partial(self._write, _fill, fill), progress)
 
     async def probe(self, rows: Sequence[ProbeRow]) -> str | None:
         try:
@@ -109,7 +108,7 @@ class SqliteStructure:
         raise AssertionError("a probe does not end without telling")
 
     async def held(self) -> int:
-        (held,) = await self._engine.read(lambda db: db.execute(queries.HELD).fetchone())
+        (held,) = await self._engine.read(lambda db: db.execute(structure_queries.HELD).fetchone())
         return int(held)
 
     async def drop(self) -> None:
@@ -138,7 +137,7 @@ class SqliteStructure:
 
 
 def _create(db: sqlite3.Connection, wanted: Shape, steps: Sequence[SchemaStep]) -> None:
-    if db.execute(queries.HAS_SCHEMA).fetchone():
+    if db.execute(structure_queries.HAS_SCHEMA).fetchone():
         return  # another was faster
     db.execute(f"PRAGMA application_id = {connection.APPLICATION_ID}")
     for name, one in wanted.items():
@@ -183,7 +182,7 @@ def _restate(db: sqlite3.Connection, change: Change) -> None:
     sql = shape.create_table(change.collection, CollectionShape(fields=fields, rules=rules))
     (version,) = db.execute("PRAGMA schema_version").fetchone()
     db.execute("PRAGMA writable_schema = ON")
-    db.execute(queries.RESTATE, (sql, change.collection))
+    db.execute(structure_queries.RESTATE, (sql, change.collection))
     db.execute(f"PRAGMA schema_version = {version + 1}")
     db.execute("PRAGMA writable_schema = OFF")
     found = [row for (row,) in db.execute(f"PRAGMA quick_check({change.collection})")]
@@ -220,8 +219,8 @@ class _Counted:
         return 0
 
 
-def _fill(db: sqlite3.Connection, fill: Fill) -> int:
-    """One batch: how many rows were filled."""
+def _fill(db: sqlite3.Connection, fill: Fill, after: Any) -> tuple[int, Any]:
+    """One batch, in the order of the key."""
     collection = tables.BY_NAME[fill.collection]
     fields = {field.name: field for field in collection.fields}
 
@@ -233,13 +232,16 @@ def _fill(db: sqlite3.Connection, fill: Fill) -> int:
         convert = encoder(fields[name]) if name in fields else None
         return value if convert is None or value is None else convert(value)
 
-    key, bounds = collection.key, []
-    for row in db.execute(queries.lacking(collection, fill), (_BATCH,)).fetchall():
-        read = zip(fill.reads, row[len(key) :], strict=True)
+    width = len(collection.key)
+    lacking = structure_queries.lacking(collection, fill, first=after is None)
+    rows = db.execute(lacking, (*(after or ()), _BATCH)).fetchall()
+    bounds = []
+    for row in rows:
+        read = zip(fill.reads, row[width:], strict=True)
         made = fill.change({name: decoded(name, value) for name, value in read})
-        bounds.append([*(encoded(n, made[n]) for n in fill.writes), *row[: len(key)]])
-    db.executemany(queries.fill(collection, fill.writes), bounds)
-    return len(bounds)
+        bounds.append([*(encoded(n, made[n]) for n in fill.writes), *row[:width]])
+    db.executemany(structure_queries.fill(collection, fill.writes), bounds)
+    return len(rows), rows[-1][:width] if len(rows) == _BATCH else None
 
 
 class _Probed(Exception):

@@ -1,0 +1,51 @@
+"""The statements that make, change and look at the tables themselves, and fill their rows. Pure."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from callstore.schema import tables
+from callstore.schema.declaration import Collection
+from callstore.schema.steps import Fill
+from callstore.stores.sqlite import ddl, queries
+
+HAS_SCHEMA = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'CallSchema'"
+FORGET_STEP = "DELETE FROM CallSchema WHERE id = ?"
+SCHEMA = f"SELECT {queries.columns(tables.SCHEMA, 'm')} FROM CallSchema m ORDER BY m.id"
+INDEX_STATEMENTS = """
+SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL
+ORDER BY name"""
+# An index of words is a table and triggers; it keeps its own in tables that have its name before
+# theirs. Its name begins with that of the collection.
+WORDS_STATEMENTS = """
+SELECT t.name, substr(t.name, 1, instr(t.name, '_') - 1), s.sql
+FROM sqlite_master t CROSS JOIN sqlite_master s
+WHERE t.type = 'table' AND t.sql LIKE 'CREATE VIRTUAL TABLE%'
+  AND (s.name = t.name OR s.type = 'trigger' AND s.name GLOB t.name || '_*')
+ORDER BY t.name, s.type, s.name"""
+TABLE_STATEMENTS = """
+SELECT name, sql FROM sqlite_master WHERE type = 'table' AND instr(name, '_') = 0"""
+RESTATE = "UPDATE sqlite_schema SET sql = ? WHERE type = 'table' AND name = ?"
+HELD = "SELECT count(*) FROM CallSession WHERE holds <> '[]'"
+
+
+def count(collection: str, where: dict[str, Any] | None = None) -> str:
+    condition = " AND ".join(ddl.conditions(where)) if where else "1"
+    return f"SELECT count(*) FROM {collection} WHERE {condition}"
+
+
+def lacking(collection: Collection, fill: Fill, *, first: bool) -> str:
+    """The key and what a fill reads, of the next rows to fill. Bound: the key that they are behind,
+    unless they are the first; how many."""
+    names = ", ".join((*collection.key, *fill.reads))
+    # In the order of the key, even where an index has the rows: it may not have them for long.
+    condition = " AND ".join(f"+{each}" for each in ddl.conditions(fill.where))
+    past, key = queries.past_key(collection), ", ".join(collection.key)
+    where = condition if first else f"{past} AND {condition}"
+    return f"SELECT {names} FROM {collection.name} WHERE {where} ORDER BY {key} LIMIT ?"
+
+
+def fill(collection: Collection, writes: Iterable[str]) -> str:
+    """Bound: what is written, the key."""
+    sets = ", ".join(f"{name} = ?" for name in writes)
+    where = " AND ".join(f"{name} = ?" for name in collection.key)
+    return f"UPDATE {collection.name} SET {sets} WHERE {where}"
