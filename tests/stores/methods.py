@@ -8,8 +8,13 @@ from typing import Any
 from callstore import Call, Calls, Guest, Page, Recording
 from callstore.calls.model import party_from_ref, replace
 from callstore.privacy.model import Lately
+from callstore.schema.declaration import PRESENT
+from callstore.schema.model import SchemaStep
+from callstore.schema.shape import Change, Shape
+from callstore.schema.steps import HISTORY, Fill
 from callstore.stores.parties import Part
 from callstore.stores.protocol import Finding
+from callstore.stores.structure import Structure, untold
 from callstore.testing import FakeClock, chosen_id, conversation, user
 from callstore.testing.contract.quality import report_at
 from callstore.testing.contract.recordings import stream
@@ -77,10 +82,9 @@ class World:
 
         for n in range(40):
             await self.calls.audit.record("hold.place", by="ann", party=user(n % 4 + 1))
-        self.someone = next(
-            row.party
-            for row in page.items[30].participants or []
-            if row.party not in (None, self.party)
+        there = [row.party for call in page.items for row in call.participants or []]
+        self.someone, self.another, *_ = dict.fromkeys(
+            p for p in there if p not in (None, self.party)
         )
         self.other_room = await self.quiet_room()
         await self.calls.holds.place(party=user(976), reason="a")
@@ -133,11 +137,46 @@ class World:
         (first,) = await parties.rows_after(collection, part, None, 1)
         await parties.rows_after(collection, part, first, 100)
 
+    @property
+    def structure(self) -> Structure:
+        return self.calls._store.structure
+
+    @property
+    def shape(self) -> Shape:
+        return HISTORY.shape_at(self.structure.kind, HISTORY.current)
+
+    async def build_again(self, collection: str, index: str) -> None:
+        made = self.shape[collection].indexes[index]
+        of: dict[str, Any] = {"what": "index", "collection": collection, "name": index}
+        await self.structure.remove(Change(kind="unknown", found=made, **of))
+        await self.structure.apply(Change(kind="missing", wanted=made, **of), untold)
+
+    async def state_again(self, collection: str) -> None:
+        rules = self.shape[collection].rules
+        change = Change(kind="changed", what="rules", collection=collection, wanted=rules)
+        await self.structure.apply(change, untold)
+
+    async def step_and_back(self) -> None:
+        await self.structure.record(
+            SchemaStep(id=99, name="a", applied_at=self.clock(), oldest_code=1)
+        )
+        await self.structure.forget(99)
+
+    async def make_again(self) -> None:
+        await self.structure.create(self.shape, await self.structure.applied())
+
     async def export(self) -> None:
         async for _ in self.calls.privacy.export(self.party):
             pass
 
 
+ANEW = Fill(
+    collection="CallHold",
+    where={"reason": "a"},
+    reads=("reason",),
+    writes=("reason",),
+    change=lambda row: {"reason": f"{row['reason']} hold"},
+)
 Work = Callable[[World], Awaitable[Any]]
 SINCE = timedelta(days=40)
 LATER = timedelta(days=400)
@@ -260,11 +299,12 @@ METHODS: dict[str, Work] = {
     "holds": lambda w: w.calls.holds.list(released=True),
     "join under a hold": lambda w: w.calls.join(w.live[76].id, user(976)),
     "erase": lambda w: w.calls.privacy.erase(w.someone),
-    "erase, counted": lambda w: w.calls.privacy.erase(w.party, dry_run=True),
+    "erase, counted": lambda w: w.calls.privacy.erase(w.another, dry_run=True),
     "what came late": lambda w: w.calls._store.papers.erase_late(chosen_id(80), [w.lately]),
     "delete_conversation": lambda w: w.calls.privacy.delete_conversation(w.other_room),
     "receipts": lambda w: w.calls.privacy.receipts(),
     "receipts of a party": lambda w: w.calls.privacy.receipts(w.someone),
+    "an erasure": lambda w: w.calls._store.papers.erasure(chosen_id(80)),
     "erasures pending": lambda w: w.calls._store.papers.pending_erasures(),
     "retention: papers": lambda w: w.calls._store.expire_rows("CallHold", w.clock(), 20),
     "lease": lambda w: w.calls._store.change_lease("x", lambda _: None),
@@ -274,6 +314,15 @@ METHODS: dict[str, Work] = {
     "copying: rows deleted": lambda w: w.calls._store.delete_rows("CallSession", [w.spare]),
     "an orphan deleted": lambda w: w.calls._store.delete_orphan(w.orphan),
     "doctor": lambda w: w.calls.doctor(),
+    "schema: up": lambda w: w.calls.schema.up(),
+    "schema: rows that differ": lambda w: w.structure.count("CallHold", {"callSessionId": PRESENT}),
+    "schema: rows filled": lambda w: w.structure.fill(ANEW, untold),
+    "schema: an index built": lambda w: w.build_again("CallHold", "CallHold_placed"),
+    "schema: rules stated": lambda w: w.state_again("CallHold"),
+    "schema: a step taken and back": lambda w: w.step_and_back(),
+    "schema: made by another, too": lambda w: w.make_again(),
+    "schema: verified": lambda w: w.calls.schema.verify(),
+    "schema: what is held": lambda w: w.structure.held(),
 }
 
 

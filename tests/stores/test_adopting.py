@@ -1,5 +1,7 @@
 """Databases that Prisma wrote to the letter of the document become callstore's."""
 
+import re
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +23,7 @@ from tests.stores.adopting import (
 )
 from tests.stores.adopting import db as db
 from tests.stores.adopting import prisma as prisma
+from tests.stores.explained import explained
 from tests.stores.migrating import ended, killed_at
 from tests.stores.prisma import UNIQUE, Prisma
 
@@ -260,3 +263,21 @@ async def test_what_comes_meanwhile_is_taken_over_with_its_call(new_mongo: str, 
         assert (await calls.get(str(call))).joined_count == 3
         await sound(calls, new_mongo)
         assert (await calls.doctor()).findings == []
+
+
+async def test_rows_of_a_call_are_found_by_the_documents_indexes(new_mongo: str, db: Any) -> None:
+    """However many calls there are, what reads a collection whole does so once: to look for what is
+    strange, for what came meanwhile, for what does not fit."""
+    prisma = Prisma(db)
+    many(prisma, 300)
+    killed_at("taking over calls", 1, new_mongo)
+    for call in [*db["CallSession"].find({"version": 1}).limit(3)]:
+        prisma.join_call(call["_id"], CAT)
+    prisma.transcribe(ObjectId(), ObjectId(), "an orphan")
+    async with open_calls(new_mongo, check_schema=False) as calls:
+        await calls._store.change_lease("schema", lambda old: old and ended(old))
+        with explained(db) as queries:
+            await calls.schema.up(drop_orphans=True)
+    costly = (t for t in queries if "COLLSCAN" in t.stages or t.documents > t.returned + 1)
+    times = Counter(re.sub(r"ObjectId\('\w+'\)", "an id", str(t.command)) for t in costly)
+    assert set(times.values()) == {1, 2}  # once more, to drop what belongs to nothing

@@ -12,6 +12,7 @@ from callstore.errors import Conflict, Held, Invalid, SchemaMismatch, StoreError
 from callstore.privacy.audit import Audit
 from callstore.schema.adopting import Adoption, Choices
 from callstore.schema.adoption.adopt import Keeping
+from callstore.schema.adoption.document import COLLECTIONS
 from callstore.schema.migration import Migration
 from callstore.schema.model import SchemaStep
 from callstore.schema.papers import AUDIT
@@ -205,8 +206,11 @@ class Schema:
         async with migration.alone():
             if not (await self.status()).foreign:  # another took it over until just now
                 return await self._told(migration)
+            wanted = self._shape(current)
+            own = {name: one for name, one in wanted.items() if name not in COLLECTIONS}
+            await migration.reach(own)  # with indexes: a call may have to be taken over again
             await adoption.run(choices)
-            await migration.reach(self._shape(current))
+            await migration.reach(wanted)
             for step in self._history.steps:
                 await self._structure.record(step.applied(self._clock()))
         return replace(await self._told(migration), adoption=report)

@@ -14,7 +14,7 @@ from callstore.schema import tables
 from callstore.schema.adoption.document import COLLECTIONS
 from callstore.schema.adoption.model import Adopted, Found, Problem, Raw
 from callstore.schema.shape import CollectionShape, Definition, Shape
-from callstore.stores.mongo import batches, shape
+from callstore.stores.mongo import batches, queries, shape
 from callstore.stores.mongo.codec import CODECS, Document, key, oid, utc
 from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import LONG, Engine, Marker, Session
@@ -275,7 +275,7 @@ async def _put(db: Database, calls: Sequence[Adopted], session: Session) -> Mark
     writes: dict[str, list[Any]] = {}
     for call in calls:
         if call.again:
-            of_call = {"callSessionId": oid(call.call.id)}
+            of_call = queries.of_call(oid(call.call.conversation_id), oid(call.call.id))
             for name in ("CallLogEntry", "CallEvent"):
                 writes.setdefault(name, []).append(DeleteMany(of_call))
         for name, ids in call.gone.items():

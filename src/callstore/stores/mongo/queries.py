@@ -126,20 +126,25 @@ def of_call(conversation_id: Any, call_id: Any) -> Filter:
 SAME_CONVERSATION = {"$match": {"$expr": {"$eq": ["$conversationId", "$$conversation"]}}}
 
 
+def _joined(collection: str, *, by: str, to: str, as_: str) -> dict[str, Any]:
+    """With the conversation, by which a cluster shards."""
+    return {
+        "$lookup": {
+            "from": collection,
+            "localField": by,
+            "foreignField": to,
+            "let": {"conversation": "$conversationId"},
+            "pipeline": [SAME_CONVERSATION],
+            "as": as_,
+        }
+    }
+
+
 def with_participants(first: Pipeline) -> Pipeline:
     """Calls with their participants, in one round trip."""
     return [
         *first,
-        {
-            "$lookup": {
-                "from": "CallParticipant",
-                "localField": "_id",
-                "foreignField": "callSessionId",
-                "let": {"conversation": "$conversationId"},
-                "pipeline": [SAME_CONVERSATION],
-                "as": "participants",
-            }
-        },
+        _joined("CallParticipant", by="_id", to="callSessionId", as_="participants"),
     ]
 
 
@@ -154,14 +159,7 @@ def current_call(party: Party) -> Pipeline:
         {"$set": {"joined": {"$last": "$stints.joinedAt"}}},
         {"$sort": {"joined": -1, "_id": -1}},
         {"$limit": 1},
-        {
-            "$lookup": {
-                "from": "CallSession",
-                "localField": "callSessionId",
-                "foreignField": "_id",
-                "as": "call",
-            }
-        },
+        _joined("CallSession", by="callSessionId", to="_id", as_="call"),
         {"$replaceWith": {"$first": "$call"}},
     ]
 
