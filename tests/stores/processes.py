@@ -1,7 +1,6 @@
 """Real processes that work on one store at the same time."""
 
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -23,7 +22,6 @@ def workers(task: str, url: str, arguments: Sequence[dict[str, Any]]) -> Iterato
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "CALLSTORE_COMMAND_DEADLINE": "30"},
         )
         for given in arguments
     ]

@@ -30,6 +30,7 @@ from callstore.testing.contract.plain_rows import (
 BEAT_EVERY = timedelta(seconds=30)
 FEW_FOR = timedelta(seconds=10)
 WATCH_BREAKS_AFTER = timedelta(seconds=120)
+STAMPED_AFTER = timedelta(minutes=6)
 KEPT = timedelta(days=90)
 
 
@@ -163,9 +164,8 @@ class Consequences:
         call.duration = 0 if call.started_at is None else whole_seconds(at - call.started_at)
         call.ring_deadline = None
         self._stamp(call)
-        for row in call.rows.values():
-            row.expires_at = call.expires_at
         self._end_log(call)
+        self._stamp_rows(call)
         self._write(call, "call.ended", at)
 
     def _stop_recording(self, call: Call, at: datetime, status: str = "processing") -> None:
@@ -182,6 +182,11 @@ class Consequences:
             waiting = any(one.status not in ("failed", "deleted") for one in call.recordings)
             call.expires_at = None if waiting else call.ended_at + self.kept
 
+    def _stamp_rows(self, call: Call) -> None:
+        rows: list[Participant | LogEntry] = [*call.rows.values(), *call.log.values()]
+        for row in rows:
+            row.expires_at = call.expires_at
+
     def _end_log(self, call: Call) -> None:
         assert call.ended_at is not None
         for party, entry in call.log.items():
@@ -191,7 +196,7 @@ class Consequences:
             elif entry.response == "ringing":
                 entry.response = "cancelled" if call.end_reason == "cancelled" else "missed"
             entry.started_at, entry.ended_at = call.started_at, call.ended_at
-            entry.end_reason, entry.expires_at = call.end_reason, call.expires_at
+            entry.end_reason = call.end_reason
             entry.talk_seconds = self._talk_seconds(call, call.rows.get(party))
 
     def _talk_seconds(self, call: Call, row: Participant | None) -> int:

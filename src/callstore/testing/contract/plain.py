@@ -23,6 +23,7 @@ from callstore.errors import (
     NotFound,
 )
 from callstore.testing.contract.consequences import (
+    STAMPED_AFTER,
     WATCH_BREAKS_AFTER,
     Consequences,
 )
@@ -319,6 +320,8 @@ class PlainModel(Consequences):
         self.last_sweep = clock
         for call in list(self.calls.values()):
             self._sweep_call(call, now, swept)
+            if call.ended_at is not None and clock - call.ended_at >= STAMPED_AFTER:
+                self._stamp_rows(call)  # it may have waited for a file until now
         return swept
 
     # -- reading ------------------------------------------------------------------------------
