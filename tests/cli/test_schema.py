@@ -74,7 +74,10 @@ def test_plan_tells_what_up_would_do_and_leave(
 
 def test_down_loses_rows_only_when_told_to(run: Run, made: Made, talk: Scene) -> None:
     made(talk)
-    assert "1, behind: callstore schema up" in run("schema", "down", "--to", "1").stdout
+    said = run("schema", "down", "--to", "1").stdout
+    assert "1, behind: callstore schema up" in said
+    assert "queries that no index serves any more" in said
+    assert re.search(r"\nCallSession by horizons, expiresAt \(sweep: ended calls", said)
     refused = run("schema", "down", "--to", "0")
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert refused.stderr.startswith("error: conflict: this loses CallSession (1 rows)")

@@ -11,11 +11,10 @@ def show_report(report: SchemaReport) -> None:
     show(facts([("database", _state(report)), ("this code", str(report.code))]))
     found = report.adoption
     adoption = (_taken(found), _problems(found, open=bool(report.foreign))) if found else ()
-    for part in (_steps(report), *adoption, _changes(report), _built(report), _probes(report)):
+    indexes = (_built(report), _lost(report))
+    for part in (_steps(report), *adoption, _changes(report), *indexes, _probes(report)):
         if part.rows:
             show("", part)
-    for lost in report.lost:
-        show(f"no index begins with this any more: {lost}")
 
 
 def _state(report: SchemaReport) -> RenderableType:
@@ -95,6 +94,14 @@ def _built(report: SchemaReport) -> Grid:
     grid = Grid("built", "of", "rows>", "took>")
     for each in report.built:
         grid.add_row(each.index, each.collection, f"{each.rows:,}", f"{number(each.seconds, 2)}s")
+    return grid
+
+
+def _lost(report: SchemaReport) -> Grid:
+    query = "queries that no index serves any more"
+    grid = Grid(query, flowing=(query,))
+    for lost in report.lost:
+        grid.add_row(plain(lost))
     return grid
 
 

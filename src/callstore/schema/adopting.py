@@ -3,7 +3,7 @@ time. What was taken over is passed by, so that one that was cut off goes on."""
 
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from datetime import datetime
 
 from callstore.calls.model import Row
@@ -103,14 +103,15 @@ class Adoption:
                 telling.count(each, *self._adopted(each, older))
         return telling.report([f"{c.collection} {c.name}" for c in await self.in_the_way()])
 
-    async def run(self, choices: Choices) -> None:
-        """After a survey whose report the choices cover. Conflict where something else has written
-        since what they do not cover; what was done before is kept."""
+    async def run(self, choices: Choices, remove: Callable[[Change], Awaitable[None]]) -> None:
+        """After a survey whose report the choices cover; `remove` takes an index away. Conflict
+        where something else has written since what they do not cover; what was done before is
+        kept."""
         indexes = await self.in_the_way()
         unique = [change for change in indexes if self._structure.is_unique(change.found)]
         for change in indexes:
             if change not in unique:  # rows must not vanish meanwhile
-                await self._structure.remove(change)
+                await remove(change)
         await self._adopting.lift_rules(self._wanted)
         if choices.drop_orphans:
             await self._drop_orphans()
@@ -124,7 +125,7 @@ class Adoption:
         for first in range(0, len(late), FEW):
             await self._take(late[first : first + FEW], older, choices)
         for change in unique:  # by which rows were found
-            await self._structure.remove(change)
+            await remove(change)
 
     async def _take(self, ids: list[str], older: dict[str, str], choices: Choices) -> None:
         await self._adopting.take_over(

@@ -209,7 +209,7 @@ class Schema:
             wanted = self._shape(current)
             own = {name: one for name, one in wanted.items() if name not in COLLECTIONS}
             await migration.reach(own)  # with indexes: a call may have to be taken over again
-            await adoption.run(choices)
+            await adoption.run(choices, migration.remove)
             await migration.reach(wanted)
             for step in self._history.steps:
                 await self._structure.record(step.applied(self._clock()))
@@ -299,7 +299,7 @@ class Schema:
 
     async def _told(self, migration: Migration) -> SchemaReport:
         status = await self.status()
-        return replace(status, built=migration.built, lost=migration.lost)
+        return replace(status, built=migration.built, lost=await migration.lost())
 
 
 _ACTIONS: dict[tuple[Kind, bool], Action] = {

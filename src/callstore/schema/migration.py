@@ -14,7 +14,7 @@ from callstore.errors import Busy, Conflict
 from callstore.schema import tables
 from callstore.schema.declaration import PRESENT
 from callstore.schema.report import Built
-from callstore.schema.shape import Change, Shape, changes
+from callstore.schema.shape import Change, CollectionShape, Shape, changes
 from callstore.schema.steps import Fill, History, Step
 from callstore.stores.holding import holding
 from callstore.stores.protocol import Store
@@ -24,7 +24,8 @@ LEASE = "schema"
 
 
 class Migration:
-    """`built` and `lost` tell afterwards what became of indexes."""
+    """`built` and `lost` tell afterwards what became of indexes: `lost` of those that went here
+    and have no other in their place."""
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class Migration:
         self._clock = clock
         self._progress = progress
         self.built: list[Built] = []
-        self.lost: list[str] = []
+        self._gone: list[Change] = []
 
     async def up(self, step: Step) -> None:
         before, after = self._shape(step.id - 1), self._shape(step.id)
@@ -69,6 +70,8 @@ class Migration:
         fit, unless they may be made to."""
         for change in await self.short_of(wanted):
             began = time.monotonic()
+            if (change.what, change.kind) == ("index", "changed"):
+                self._gone.append(change)
             try:
                 await self._structure.apply(change, self._progress)
             except Conflict:
@@ -96,24 +99,36 @@ class Migration:
         for change in sorted(changes(live, new), key=lambda change: change.what != "index"):
             parts = getattr(old.get(change.collection), _PARTS.get(change.what, ""), {})
             if change.kind == "unknown" and change.name in parts:
-                await self.remove(change, live)
+                await self.remove(change)
         for name in old:
             if name in live and name not in new:
                 gone = Change(kind="unknown", what="collection", collection=name)
                 await self._structure.remove(gone)
 
-    async def remove(self, change: Change, live: Shape) -> None:
+    async def remove(self, change: Change) -> None:
         await self._structure.remove(change)
         if change.what == "index":
-            first = self._structure.fields_of(change.found)
-            others = live[change.collection].indexes
-            heads = {
-                self._structure.fields_of(each)[: len(first)]
-                for name, each in others.items()
-                if name != change.name
-            }
-            if first not in heads:
-                self.lost.append(f"{change.collection} by {', '.join(first)}")
+            self._gone.append(change)
+
+    async def lost(self) -> list[str]:
+        """The queries that had an index before, and have none now."""
+        live = await self._structure.live()
+        found = (
+            self._query(gone)
+            for gone in self._gone
+            if gone.collection in live
+            if not self._structure.is_replaced(gone.found, live[gone.collection])
+        )
+        return list(dict.fromkeys(found))  # what was changed at the second try went twice
+
+    def _query(self, gone: Change) -> str:
+        """By its fields, and by what the index serves, where it is as this code declares it; of
+        others, a stranger's or an older step's, only the name is known."""
+        newest = self._shape(self._history.current).get(gone.collection, CollectionShape())
+        declared = newest.indexes.get(gone.name) == gone.found
+        serves = _SERVES.get(gone.name) if declared else None
+        fields = ", ".join(self._structure.fields_of(gone.found))
+        return f"{gone.collection} by {fields} ({serves or f'index {gone.name}'})"
 
     def _shape(self, version: int) -> Shape:
         return self._history.shape_at(self._structure.kind, version)
@@ -141,4 +156,9 @@ class Migration:
         return holding(self._store, LEASE, self._clock, refusal=refusal)
 
 
+_SERVES = {
+    index.name: index.serves
+    for collection in tables.COLLECTIONS
+    for index in (*collection.indexes, *collection.mongo_indexes)
+}
 _PARTS: dict[str, Any] = {"field": "fields", "index": "indexes"}

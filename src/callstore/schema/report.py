@@ -57,7 +57,7 @@ class SchemaReport(Row, frozen=True, kw_only=True):
     adoption: AdoptionReport | None = None
     changes: list[Planned] = []
     built: list[Built] = []
-    lost: list[str] = []  # fields that no index begins with any more, and one did
+    lost: list[str] = []  # queries, by fields that an index began with, and none does any more
     probes: list[Probe] = []
 
     @property

@@ -133,6 +133,10 @@ class Structure(Protocol):
         """The fields of an index, in their order."""
         ...
 
+    def is_replaced(self, index: Definition, left: CollectionShape) -> bool:
+        """Whether another index or key that is left begins with the fields of this one, and is of
+        all rows, or of the same."""
+        ...
 
 async def fill_all(
     structure: Structure,

@@ -13,7 +13,7 @@ from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError, Wr
 from callstore.errors import Conflict, StoreError
 from callstore.schema import tables
 from callstore.schema.model import SchemaStep
-from callstore.schema.shape import Change, Definition, Shape
+from callstore.schema.shape import Change, CollectionShape, Definition, Shape
 from callstore.schema.steps import Fill, Values
 from callstore.stores.mongo import ddl, moving
 from callstore.stores.mongo.adopting import MongoAdopting
@@ -199,6 +199,20 @@ class MongoStructure:
 
     def fields_of(self, index: Definition) -> tuple[str, ...]:
         return tuple(name for name, _ in index["key"])
+
+    def is_replaced(self, index: Definition, left: CollectionShape) -> bool:
+        fields, use = self.fields_of(index), _use(index)
+        return any(
+            self.fields_of(each)[: len(fields)] == fields and _use(each) in ({}, use)
+            for each in left.indexes.values()
+        )
+
+
+def _use(index: Definition) -> Document:
+    """What says which queries it is for, besides its key: its rows, a collation, that it is
+    hidden."""
+    aside = ("key", "unique", "expireAfterSeconds")
+    return {option: value for option, value in index.items() if value and option not in aside}
 
 
 def _gathered(building: Document) -> int:

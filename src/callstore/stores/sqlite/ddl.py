@@ -143,6 +143,11 @@ def words_of(index: list[str]) -> str:
     return index[0].partition("fts5(")[2].partition(",")[0]
 
 
+def rows_of(index: Definition) -> str:
+    """The condition of the rows that it is of; empty: it is of all."""
+    return index.partition(" WHERE ")[2] if isinstance(index, str) else ""
+
+
 def conditions(where: Mapping[str, Any]) -> Iterator[str]:
     for name, value in where.items():
         if value is None:

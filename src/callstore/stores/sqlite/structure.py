@@ -129,6 +129,14 @@ class SqliteStructure:
         inside = index.partition("(")[2].partition(")")[0]
         return tuple(part.strip() for part in inside.split(","))
 
+    def is_replaced(self, index: Definition, left: CollectionShape) -> bool:
+        fields, rows = self.fields_of(index), ddl.rows_of(index)
+        keys = [left.rules[kind] for kind in ("PRIMARY", "UNIQUE") if kind in left.rules]
+        return any(
+            self.fields_of(each)[: len(fields)] == fields and ddl.rows_of(each) in ("", rows)
+            for each in (*left.indexes.values(), *keys)
+        )
+
     async def _write(self, work: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return await self._engine.write(lambda db: work(db, *arguments))
