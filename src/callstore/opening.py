@@ -226,8 +226,8 @@ async def _prepare(
     may_finish = may_finish and status.version == status.code
     if status.version and status.pending and not (settings.auto_migrate or may_finish):
         raise SchemaMismatch(
-            f"the database is at schema {status.version}, this code at {status.code}, and lacks"
-            f" {', '.join(status.pending)}: run `callstore schema up`, unless one runs already or"
+            f"the database is at schema {status.version}, this code at {status.code}"
+            f" ({'; '.join(status.pending)}): run `callstore schema up`, unless one runs already or"
             " calls are being loaded in bulk; or set auto_migrate"
         )
     if status.pending or status.version > status.code:

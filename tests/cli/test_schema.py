@@ -36,7 +36,12 @@ def test_up_makes_what_is_missing(run: Run, made: Made, talk: Scene, path: Path)
     assert refused.exit_code == 1
     assert refused.stderr.startswith("error: schema_mismatch: ")
     assert "callstore schema up" in refused.stderr
-    assert "CallSession_history" in run("schema", "status").stdout
+    sql(path, "DROP INDEX CallSession_fewSince")
+    sql(path, "CREATE INDEX CallSession_fewSince ON CallSession (type)")
+    for command in ("status", "plan"):
+        said = run("schema", command).stdout
+        assert re.search(r"\n +missing index CallSession_history +not yet", said)
+        assert re.search(r"\n +changed index CallSession_fewSince +not yet", said)
     assert "up to date" in run("schema", "up").stdout
     assert run("calls", "list", "--conversation", C).exit_code == 0
 
@@ -76,6 +81,7 @@ def test_down_loses_rows_only_when_told_to(run: Run, made: Made, talk: Scene) ->
     made(talk)
     said = run("schema", "down", "--to", "1").stdout
     assert "1, behind: callstore schema up" in said
+    assert re.search(r"\n +step 2: captions, .* +not yet", said)
     assert "queries that no index serves any more" in said
     assert re.search(r"\nCallSession by horizons, expiresAt \(sweep: ended calls", said)
     refused = run("schema", "down", "--to", "0")

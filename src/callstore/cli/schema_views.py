@@ -4,7 +4,7 @@ from rich.console import RenderableType
 
 from callstore import AdoptionReport, SchemaReport
 from callstore.cli.grid import NOTHING, Grid
-from callstore.cli.output import duration, facts, moment, number, plain, show, some, word
+from callstore.cli.output import duration, facts, moment, number, plain, show, some
 
 
 def show_report(report: SchemaReport) -> None:
@@ -70,7 +70,7 @@ def _steps(report: SchemaReport) -> Grid:
     for step in report.applied:
         grid.add_row(str(step.id), step.name, moment(step.applied_at))
     for name in report.pending:
-        grid.add_row("", name, word("missing"))
+        grid.add_row("", name, "not yet")
     return grid
 
 

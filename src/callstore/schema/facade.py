@@ -71,7 +71,7 @@ class Schema:
             foreign=[] if version else await self._foreign(),
             pending=[
                 *(f"step {step.id}: {step.name}" for step in self._history.steps[version:]),
-                *(str(change) for change in short),
+                *(f"{change.kind} {change}" for change in short),
             ],
         )
 

@@ -42,8 +42,9 @@ class Probe(Row, frozen=True, kw_only=True):
 
 
 class SchemaReport(Row, frozen=True, kw_only=True):
-    """`version` is the database's (0: new), `code` this code's, `pending` what `up` applies,
-    `foreign` the collections that something else wrote and `up` takes over.
+    """`version` is the database's (0: new), `code` this code's, `pending` what `up` applies: steps
+    that are to come, and what is missing or changed of those that were applied. `foreign` are the
+    collections that something else wrote and `up` takes over.
 
     `changes` is filled by plan, `built` and `lost` by up and down, `probes` by verify, `adoption`
     by plan and up where there is something to take over.
