@@ -1,5 +1,6 @@
-"""A history with two more steps, one that fills rows and one that then demands it; as a script, it
-takes a database up or down, and tells each batch on stdout."""
+"""A history with a change in three more steps: one adds what is new, one fills it, one demands it
+and takes away what it replaces. As a script, it takes a database up, and tells each batch on
+stdout."""
 
 import asyncio
 import subprocess
@@ -28,29 +29,73 @@ NOTE = Fill(
 )
 
 
+EXPAND, BACKFILL, CONTRACT = NEWEST + 1, NEWEST + 2, NEWEST + 3
+OLD = "CallSession_fewSince"
+
+
 def _calls(*, coming: bool) -> Collection:
-    """Calls that have one more field, or soon have."""
+    """Calls that have one more field, or soon have, and an index in the place of another's."""
     note = Field(name="note", attribute="note", kind="text", nullable=coming, coming=coming)
-    index = Index(name="CallSession_note", fields=("note", "id"), serves="calls by their note")
-    return replace(CALL, fields=(*CALL.fields, note), indexes=(*CALL.indexes, index))
+    by_note = Index(name="CallSession_note", fields=("note", "id"), serves="calls by their note")
+    (old,) = (index for index in CALL.indexes if index.name == OLD)
+    new = replace(old, name="CallSession_few", fields=(*old.fields, "id"))
+    kept = tuple(index for index in CALL.indexes if coming or index != old)
+    return replace(CALL, fields=(*CALL.fields, note), indexes=(*kept, by_note, new))
+
+
+def made_of(calls: Collection) -> Made:
+    shapes = {"sqlite": sqlite.shape_of(calls), "mongodb": mongo.shape_of(calls)}
+    return {store: {calls.name: shape} for store, shape in shapes.items()}
 
 
 def _made(step: int) -> Made:
     if step <= NEWEST:
         return HISTORY.made(step)
-    calls = _calls(coming=step == NEWEST + 1)
-    shapes = {"sqlite": sqlite.shape_of(calls), "mongodb": mongo.shape_of(calls)}
-    return {store: {"CallSession": shape} for store, shape in shapes.items()}
+    return made_of(_calls(coming=step < CONTRACT))
 
 
 LONGER = History(
     steps=(
         *HISTORY.steps,
-        Step(id=NEWEST + 1, name="calls have a note", oldest_code=NEWEST, fills=(NOTE,)),
-        # Of those too that older code has made meanwhile.
-        Step(id=NEWEST + 2, name="they must have it", oldest_code=NEWEST + 1, fills=(NOTE,)),
+        Step(id=EXPAND, name="calls may have a note", oldest_code=NEWEST),
+        # Code of this step writes it; older code, which does not, still runs.
+        Step(id=BACKFILL, name="those that lack it get one", oldest_code=NEWEST, fills=(NOTE,)),
+        # Those too that older code has made since.
+        Step(id=CONTRACT, name="all must have it", oldest_code=BACKFILL, fills=(NOTE,)),
     ),
     made=_made,
+)
+
+
+TYPE = Fill(
+    collection="CallSession",
+    where={"type": None},
+    reads=("note",),
+    writes=("type",),
+    change=lambda row: {"type": row["note"].partition(" ")[0]},
+)
+
+
+def _retyped(step: int) -> Collection:
+    """Calls that have a note, and from which their type goes."""
+    coming, gone = step < CONTRACT, step >= CONTRACT
+    calls = _calls(coming=coming)
+    fields = tuple(
+        replace(field, nullable=True, coming=True) if field.name == "type" else field
+        for field in calls.fields
+        if field.name != "type" or not gone
+    )
+    return replace(calls, fields=fields)
+
+
+REPLACING = History(
+    steps=(
+        *HISTORY.steps,
+        Step(id=EXPAND, name="calls may have a note, or a type", oldest_code=NEWEST, undo=(TYPE,)),
+        Step(id=BACKFILL, name="those that lack a note get one", oldest_code=NEWEST, fills=(NOTE,)),
+        Step(id=CONTRACT, name="a note only", oldest_code=BACKFILL, fills=(NOTE,), undo=(TYPE,)),
+    ),
+    made=lambda step: HISTORY.made(step) if step <= NEWEST else made_of(_retyped(step)),
 )
 
 

@@ -8,11 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Any
 
 from callstore.errors import Busy, Conflict
 from callstore.schema import tables
-from callstore.schema.declaration import PRESENT
 from callstore.schema.report import Built
 from callstore.schema.shape import Change, CollectionShape, Shape, changes
 from callstore.schema.steps import Fill, History, Step
@@ -95,15 +93,29 @@ class Migration:
     async def _remove(self, old: Shape, new: Shape) -> None:
         """What the one shape has and the other has not; nothing that is somebody else's."""
         live = await self._structure.live()
-        # Indexes before the fields that they are of.
-        for change in sorted(changes(live, new), key=lambda change: change.what != "index"):
-            parts = getattr(old.get(change.collection), _PARTS.get(change.what, ""), {})
-            if change.kind == "unknown" and change.name in parts:
+        for change in changes(live, new):
+            ours = change.collection in old and change.name in old[change.collection].indexes
+            if change.what == "index" and change.kind == "unknown" and ours:
                 await self.remove(change)
+        for name, field in self._less(old, new):
+            await self._structure.remove(
+                Change(kind="unknown", what="field", collection=name, name=field)
+            )
         for name in old:
             if name in live and name not in new:
                 gone = Change(kind="unknown", what="collection", collection=name)
                 await self._structure.remove(gone)
+
+    def _less(self, old: Shape, new: Shape) -> list[tuple[str, str]]:
+        """The fields that the one has and the other has not, of collections that both have."""
+        fields = self._structure.fields
+        return [
+            (name, field)
+            for name in old
+            if name in new
+            for field in fields(old[name])
+            if field not in fields(new[name])
+        ]
 
     async def remove(self, change: Change) -> None:
         await self._structure.remove(change)
@@ -142,11 +154,8 @@ class Migration:
         rows = {name: await self._structure.count(name) for name in gone if name in live}
         fields = [
             f"{collection}.{name}"
-            for collection, shape in before.items()
-            for name in after[collection].fields
-            if collection in after and name not in shape.fields
-            if name in live.get(collection, after[collection]).fields
-            if await self._structure.count(collection, {name: PRESENT})
+            for collection, name in self._less(after, before)
+            if collection in live and await self._structure.has_values(collection, name)
         ]
         return [*(f"{name} ({count} rows)" for name, count in rows.items() if count), *fields]
 
@@ -161,4 +170,3 @@ _SERVES = {
     for collection in tables.COLLECTIONS
     for index in (*collection.indexes, *collection.mongo_indexes)
 }
-_PARTS: dict[str, Any] = {"field": "fields", "index": "indexes"}

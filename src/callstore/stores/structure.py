@@ -96,6 +96,10 @@ class Structure(Protocol):
         """Its rows; about, where an exact number costs a scan. Exactly those that match `where`, as
         the condition of an index does."""
 
+    async def has_values(self, collection: str, field: str) -> bool:
+        """Whether the field is there, and not null in every row."""
+        ...
+
     async def applied(self) -> list[SchemaStep]:
         """The steps that were applied, oldest first; empty for a new database."""
 
@@ -111,7 +115,7 @@ class Structure(Protocol):
         there may be rows. Conflict where rows do not fit."""
 
     async def remove(self, change: Change) -> None:
-        """Takes away what is unknown."""
+        """Takes away what is unknown; of a field that is not there, nothing."""
 
     async def fill(self, fill: Fill, progress: Progress) -> None:
         """Fills rows a batch at a time, each in one transaction, until none lacks it. Reads the
@@ -126,6 +130,10 @@ class Structure(Protocol):
 
     async def drop(self) -> None:
         """Everything that is callstore's."""
+
+    def fields(self, shape: CollectionShape) -> tuple[str, ...]:
+        """Those that rows have, of a shape that a step keeps."""
+        ...
 
     def is_unique(self, index: Definition) -> bool: ...
 

@@ -34,6 +34,11 @@ def validator(collection: Collection) -> dict[str, Any]:
     return {"$and": [{"$jsonSchema": schema}, *ranges, *rules]}
 
 
+def fields(validator: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields that one made by `validator` names."""
+    return tuple(validator["$and"][0]["$jsonSchema"]["properties"])
+
+
 def _property(field: Field) -> dict[str, Any]:
     if field.type is Any:
         return {}

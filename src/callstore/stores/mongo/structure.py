@@ -32,7 +32,8 @@ _EXISTS, _NO_INDEX = 48, 27
 
 class MongoStructure:
     """A `Structure`. What is said of a collection is done at once or not at all; an index that was
-    being built when its builder died goes on, or is begun anew by the next."""
+    being built when its builder died goes on, or is begun anew by the next. Only a field is taken
+    from its rows one by one, and from those that still have it when that was cut off."""
 
     kind = "mongodb"
     rows_per_second = 250_000
@@ -51,6 +52,10 @@ class MongoStructure:
             return await self._engine.doing(rows.estimated_document_count())
         matching = ddl.matching(tables.BY_NAME[collection], where)
         return await self._engine.doing(rows.count_documents(matching))
+
+    async def has_values(self, collection: str, field: str) -> bool:
+        having = self._db[collection].find_one({field: {"$ne": None}}, {"_id": 1})
+        return await self._engine.doing(having) is not None
 
     async def applied(self) -> list[SchemaStep]:
         await self._engine.check_server()
@@ -147,6 +152,10 @@ class MongoStructure:
             if change.what == "collection":
                 await self._db.drop_collection(change.collection)
                 return
+            if change.what == "field":
+                having, without = {change.name: {"$exists": True}}, {"$unset": {change.name: ""}}
+                await self._db[change.collection].update_many(having, without)
+                return
             try:
                 await self._db[change.collection].drop_index(change.name)
             except OperationFailure as error:
@@ -193,6 +202,9 @@ class MongoStructure:
         kept = (tables.LEASE, tables.SCHEMA)
         for collection in (*(c for c in tables.COLLECTIONS if c not in kept), *kept):
             await self._engine.doing(self._db.drop_collection(collection.name))
+
+    def fields(self, shape: CollectionShape) -> tuple[str, ...]:
+        return ddl.fields(shape.rules)
 
     def is_unique(self, index: Definition) -> bool:
         return bool(index.get("unique"))

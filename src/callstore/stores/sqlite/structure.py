@@ -7,6 +7,7 @@ from typing import Any
 
 from callstore.errors import Conflict, StoreError
 from callstore.schema import tables
+from callstore.schema.declaration import PRESENT
 from callstore.schema.model import SchemaStep
 from callstore.schema.shape import Change, CollectionShape, Definition, Shape
 from callstore.schema.steps import Fill, Values
@@ -40,6 +41,10 @@ class SqliteStructure:
             return int(rows)
 
         return await self._engine.read(work)
+
+    async def has_values(self, collection: str, field: str) -> bool:
+        there = field in (await self.live())[collection].fields
+        return there and bool(await self.count(collection, {field: PRESENT}))
 
     async def applied(self) -> list[SchemaStep]:
         def work(db: sqlite3.Connection) -> list[SchemaStep]:
@@ -89,7 +94,7 @@ class SqliteStructure:
                 case "collection":
                     _drop_table(db, change.collection)
                 case "field":
-                    db.execute(f"ALTER TABLE {change.collection} DROP COLUMN {change.name}")
+                    _drop_field(db, change)
                 case "index":
                     _drop_index(db, change.collection, change.name)
 
@@ -119,6 +124,9 @@ class SqliteStructure:
                     _drop_table(db, name)
 
         await self._write(work)
+
+    def fields(self, shape: CollectionShape) -> tuple[str, ...]:
+        return tuple(shape.fields)
 
     def is_unique(self, index: Definition) -> bool:
         return isinstance(index, str) and index.startswith("CREATE UNIQUE")
@@ -179,6 +187,11 @@ def _create_table(db: sqlite3.Connection, change: Change) -> None:
 def _add_field(db: sqlite3.Connection, change: Change) -> None:
     definition = change.wanted.replace(" NOT NULL", "", 1)
     db.execute(f"ALTER TABLE {change.collection} ADD COLUMN {change.name} {definition}")
+
+
+def _drop_field(db: sqlite3.Connection, change: Change) -> None:
+    if change.name in shape.live(db)[change.collection].fields:
+        db.execute(f"ALTER TABLE {change.collection} DROP COLUMN {change.name}")
 
 
 def _restate(db: sqlite3.Connection, change: Change) -> None:
