@@ -1,10 +1,17 @@
 """A change in three steps, up and down again, and what code of before it does meanwhile."""
 
+import asyncio
+import itertools
+import time
+from collections.abc import Awaitable
+from functools import partial
 from typing import Any
 
 import pytest
 from tests.stores import database
 from tests.stores.migrating import (
+    BACKFILL,
+    CONTRACT,
     EXPAND,
     LONGER,
     NEWEST,
@@ -14,10 +21,11 @@ from tests.stores.migrating import (
 )
 from tests.stores.test_schema import filled, live_shape
 
-from callstore import errors, open_calls
+from callstore import Call, Calls, Settings, errors, open_calls
 from callstore.schema.shape import changes
 from callstore.schema.steps import History
-from callstore.testing.contract.world import check_sound
+from callstore.testing.contract.world import ANN, BOB, CAT, HALL, check_sound
+from callstore.testing.data import conversation
 
 
 def told_in(url: str) -> list[dict[str, Any]]:
@@ -76,3 +84,88 @@ async def test_what_a_field_holds_goes_with_it_only_when_told_to(new_url: str) -
         assert (await schema.down(to=EXPAND)).version == EXPAND
         await schema.down(to=NEWEST, yes=True)
     assert not any("note" in row for row in database.rows(new_url)["CallSession"])
+
+
+LACKING = {"note": None}
+
+
+class Users:
+    """Of an app whose code knows nothing of a step: whole lives of calls, one after the other.
+    Where none `may_start`, those of calls that were `begun` before."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._rooms = map(conversation, itertools.count(10_000))
+        self.begun: list[Call] = []
+        self._working = False
+        self.took: list[float] = []
+
+    async def begin(self, count: int) -> None:
+        self.begun += [await self._start() for _ in range(count)]
+
+    async def meanwhile(self, migrating: Awaitable[Any], *, may_start: bool = True) -> int:
+        """How many commands were done while it migrated."""
+        before, self._working = len(self.took), True
+        async with asyncio.TaskGroup() as group:
+            for _ in range(8):
+                group.create_task(self._lives(may_start=may_start))
+            try:
+                await migrating
+            finally:
+                self._working = False
+            return len(self.took) - before
+
+    async def _lives(self, *, may_start: bool) -> None:
+        while self._working and (may_start or self.begun):
+            call = await self._start() if may_start else self.begun.pop()
+            for user in (BOB, CAT):
+                await self._timed(self._calls.join(call.id, user))
+            await self._timed(self._calls.heartbeat(call.id, CAT))
+            await self._timed(self._calls.history(call.conversation_id))
+            await self._timed(self._calls.leave(call.id, BOB))
+            await self._timed(self._calls.end(call.id))
+
+    async def _start(self) -> Call:
+        call: Call = await self._timed(self._calls.start(next(self._rooms), ANN, invite=[BOB, CAT]))
+        return call
+
+    async def _timed(self, work: Awaitable[Any]) -> Any:
+        began = time.monotonic()
+        result = await work
+        self.took.append(time.monotonic() - began)
+        return result
+
+
+async def test_code_of_before_goes_on_while_a_change_is_made_and_taken_back(new_url: str) -> None:
+    await filled(new_url, 3000)
+    told: list[str] = []
+    done: dict[str, int] = {}
+    async with open_calls(new_url) as old, open_calls(new_url, check_schema=False) as calls:
+        users, schema, count = Users(old), schema_of(calls), calls._store.structure.count
+
+        async def meanwhile(way: str, to: int, *, may_start: bool = True) -> None:
+            migrate = schema.up if way == "up" else partial(schema.down, yes=True)
+            work = migrate(to=to, progress=lambda what, *_: told.append(what))
+            done[f"{way} {to}"] = await users.meanwhile(work, may_start=may_start)
+
+        await meanwhile("up", EXPAND)
+        await meanwhile("up", BACKFILL)
+        assert told.count("filling CallSession") > 3
+        async with open_calls(new_url):  # it may still be started, too
+            await users.begin(400)
+        assert await count("CallSession", LACKING) >= 400
+        # Now a release that writes the note begins all calls; those that lack it go on.
+        await meanwhile("up", CONTRACT, may_start=False)
+        assert users.begun, "it waited until nobody wrote what it fills"
+        assert await count("CallSession", LACKING) == 0
+        with pytest.raises(errors.SchemaMismatch, match="newer callstore"):
+            async with open_calls(new_url):
+                pass
+        with pytest.raises(errors.StoreError, match=r"note|validation"):
+            await old.start(HALL, ANN)
+        await meanwhile("down", BACKFILL, may_start=False)
+        await meanwhile("down", EXPAND)
+        await meanwhile("down", NEWEST)
+        assert all(done.values()), done
+        assert max(users.took) < Settings().command_deadline
+        assert (await old.doctor()).findings == []

@@ -1,6 +1,6 @@
 """What a store is asked for of its own making: tables or collections, indexes, rules."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -118,8 +118,8 @@ class Structure(Protocol):
         """Takes away what is unknown; of a field that is not there, nothing."""
 
     async def fill(self, fill: Fill, progress: Progress) -> None:
-        """Fills rows a batch at a time, each in one transaction, until none lacks it. Reads the
-        collection in the order of its key, as often as that found any to fill, and once more."""
+        """Fills the rows that lack it, a batch at a time, each in one transaction, in the order of
+        the collection's key; once: older code may go on making some."""
 
     async def probe(self, rows: Sequence[ProbeRow]) -> str | None:
         """Inserts the rows in a transaction that is rolled back. None: all were taken; else why the
@@ -145,21 +145,3 @@ class Structure(Protocol):
         """Whether another index or key that is left begins with the fields of this one, and is of
         all rows, or of the same."""
         ...
-
-async def fill_all(
-    structure: Structure,
-    fill: Fill,
-    batch: Callable[[Any], Awaitable[tuple[int, Any]]],
-    progress: Progress,
-) -> None:
-    """Batch after batch, and again from the first until none was left: others write meanwhile.
-    `batch` is given the key that it begins behind (None: the first one), and gives how many rows it
-    filled, and the last one's key (None: there are no more)."""
-    lacking, done, before = await structure.count(fill.collection, fill.where), 0, -1
-    while done > before:
-        before, after, more = done, None, True
-        while more:
-            filled, after = await batch(after)
-            done, more = done + filled, after is not None
-            if filled:
-                progress(f"filling {fill.collection}", min(done, lacking), lacking)

@@ -22,7 +22,7 @@ from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import LONG, Engine, Session
 from callstore.stores.mongo.shape import from_json, live
 from callstore.stores.protocol import Unwritable, WriteConflict
-from callstore.stores.structure import ProbeRow, Progress, fill_all
+from callstore.stores.structure import ProbeRow, Progress
 
 T = TypeVar("T")
 _BATCH = 1000
@@ -165,10 +165,22 @@ class MongoStructure:
         await self._engine.doing(work())
 
     async def fill(self, fill: Fill, progress: Progress) -> None:
-        async def batch(after: Any) -> tuple[int, Any]:
-            return await self._engine.write(partial(_fill, self._db, fill, after), LONG)
-
-        await fill_all(self, fill, batch, progress)
+        lacking, done = await self.count(fill.collection, fill.where), 0
+        after: Any = None
+        size, more = _BATCH, True
+        while more:
+            work = partial(_fill, self._db, fill, after, size)
+            try:
+                filled, after = await self._engine.transaction(work, LONG, LONG / 2)
+            except WriteConflict:
+                if size > 1:  # commands write rows of live calls all the time: fewer at once
+                    size //= 2
+                    continue
+                filled, after = await self._engine.write(work, LONG)
+            if filled:
+                done += filled
+                progress(f"filling {fill.collection}", min(done, lacking), lacking)
+            size, more = min(2 * size, _BATCH), after is not None
 
     async def probe(self, rows: Sequence[ProbeRow]) -> str | None:
         try:
@@ -239,7 +251,7 @@ def _model(name: str, definition: Definition) -> IndexModel:
 
 
 async def _fill(
-    db: Database, fill: Fill, after: Any, session: Session
+    db: Database, fill: Fill, after: Any, size: int, session: Session
 ) -> tuple[tuple[int, Any], None]:
     """One batch, in the order of `_id`."""
     collection = tables.BY_NAME[fill.collection]
@@ -254,7 +266,7 @@ async def _fill(
     reads = dict.fromkeys((*fill.reads, *collection.shard), 1)
     # Even where an index has the rows: it may not have them for long.
     found = db[fill.collection].find(behind, reads, session=session, hint="_id_")
-    rows = await found.sort("_id", 1).limit(_BATCH).to_list()
+    rows = await found.sort("_id", 1).limit(size).to_list()
     updates = []
     for document in rows:
         values: Values = {n: converted(n, document.get(n), decoder) for n in fill.reads}
@@ -263,7 +275,7 @@ async def _fill(
         updates.append(UpdateOne(moving.place(collection, document), {"$set": writes}))
     if updates:
         await db[fill.collection].bulk_write(updates, session=session)
-    return (len(rows), rows[-1]["_id"] if len(rows) == _BATCH else None), None
+    return (len(rows), rows[-1]["_id"] if len(rows) == size else None), None
 
 
 class _Probed(Exception):

@@ -15,7 +15,7 @@ from callstore.stores.protocol import Unwritable
 from callstore.stores.sqlite import batches, connection, ddl, queries, shape, structure_queries
 from callstore.stores.sqlite.codec import CODECS, decoder, encoder
 from callstore.stores.sqlite.engine import Engine
-from callstore.stores.structure import ProbeRow, Progress, fill_all
+from callstore.stores.structure import ProbeRow, Progress
 
 _BATCH = 1000
 _TICK = 100_000  # steps of SQLite's machine between two tellings of progress
@@ -101,7 +101,14 @@ class SqliteStructure:
         await self._write(work)
 
     async def fill(self, fill: Fill, progress: Progress) -> None:
-        await fill_all(self, fill, partial(self._write, _fill, fill), progress)
+        lacking, done = await self.count(fill.collection, fill.where), 0
+        after, more = None, True
+        while more:
+            filled, after = await self._write(_fill, fill, after)
+            if filled:
+                done += filled
+                progress(f"filling {fill.collection}", min(done, lacking), lacking)
+            more = after is not None
 
     async def probe(self, rows: Sequence[ProbeRow]) -> str | None:
         try:
