@@ -15,6 +15,8 @@ from tests.schema.writing import write
 from tests.stores import database
 
 from callstore import open_calls
+from callstore.ids import NOBODY
+from callstore.testing.data import user
 
 TEXT = (Path(__file__).parent / "data" / "document.prisma").read_text()
 SCALARS: dict[str, tuple[type, ...]] = {
@@ -31,6 +33,7 @@ EXCEPTIONS = {
     ("CallRecording", "fileSize"): "a file over 2 GiB is past 32 bits",
     ("CallRecording", "callSessionId"): "unique there, and a call may have several recordings",
     ("CallSession", "initiator"): "finds nobody where they were erased, or are a guest",
+    ("CallRecording", "requestedByUser"): "the same",
 }
 
 
@@ -42,25 +45,48 @@ class ModelField(Struct, frozen=True):
     attributes: str
 
 
+class Relation(Struct, frozen=True):
+    model: str
+    name: str
+    target: str
+    nullable: bool
+    field: str  # that has the target's id
+
+
+def models() -> list[tuple[str, str]]:
+    """The names of callstore's, and what is in them."""
+    return re.findall(r"^model (Call\w+) \{\n(.*?)^\}", TEXT, re.MULTILINE | re.DOTALL)
+
+
 def fields() -> Iterator[ModelField]:
-    for model, body in re.findall(r"^model (Call\w+) \{\n(.*?)^\}", TEXT, re.MULTILINE | re.DOTALL):
+    for model, body in models():
         for line in body.splitlines():
             found = re.match(r"\s+(\w+)\s+(\w+)(\?)?\s*(.*)", line.partition("//")[0])
             if found and found[2] in SCALARS:
                 yield ModelField(model, found[1], found[2], bool(found[3]), found[4])
 
 
-FIELDS = list(fields())
+def relations() -> Iterator[Relation]:
+    to_one = r"^\s+(\w+)\s+(\w+)(\?)?\s+@relation\(.*fields: \[(\w+)\], references: \[id\]"
+    for model, body in models():
+        for name, target, mark, field in re.findall(to_one, body, re.MULTILINE):
+            yield Relation(model, name, target, bool(mark), field)
 
 
-@pytest.fixture(scope="module")
+FIELDS, RELATIONS = list(fields()), list(relations())
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["", "erased"])
 def rows(request: pytest.FixtureRequest) -> database.Rows:
+    """Of calls, and of the same calls when who began one of them was erased."""
     mongod, client = request.getfixturevalue("mongod"), request.getfixturevalue("client")
     url = f"{mongod.url}/documents_models"
 
     async def written() -> None:
-        async with open_calls(url) as calls:
+        async with open_calls(url, settings={"secret": "s"}) as calls:
             await write(calls)
+            if request.param:
+                await calls.privacy.erase(user(1), recordings="keep")
 
     asyncio.run(written())
     found = database.rows(url)
@@ -70,6 +96,7 @@ def rows(request: pytest.FixtureRequest) -> database.Rows:
 
 def test_the_models_are_read_whole() -> None:
     assert len(FIELDS) == 76
+    assert len(RELATIONS) == TEXT.count("references: [id]") == 10
     assert {field.model for field in FIELDS} == {
         *("CallSession", "CallParticipant", "CallTranscription", "CallRecording", "CallAnalytics")
     }
@@ -96,3 +123,48 @@ def test_the_exceptions_are_real(rows: database.Rows) -> None:
     recordings: list[Any] = rows["CallRecording"]
     assert max(row["fileSize"] for row in recordings) >= 2**31
     assert len({row["callSessionId"] for row in recordings}) < len(recordings)
+
+
+def finding_nobody(rows: database.Rows) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Relations, and the rows by which they find nobody. The host has everybody of whom the rows
+    say that they are its user or guest."""
+    kinds = (
+        ("CallSession", "initiatorId", "initiatorKind"),
+        ("CallRecording", "requestedBy", "requestedByKind"),
+    )
+    parties = rows["CallParticipant"]
+    there = {
+        name: {row["_id"] for row in rows[name]} for name in ("CallSession", "CallParticipant")
+    }
+    there["Conversation"] = {row["conversationId"] for row in rows["CallSession"]}
+    there["AnonymousParticipant"] = {row["anonymousUserId"] for row in parties}
+    there["User"] = {row["userId"] for row in parties} | {
+        row[field] for name, field, kind in kinds for row in rows[name] if row[kind] == "user"
+    }
+    there["User"] -= {ObjectId(NOBODY)}
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for each in RELATIONS:
+        for row in rows[each.model]:
+            if row[each.field] is None:
+                assert each.nullable
+            elif row[each.field] not in there[each.target]:
+                found.setdefault((each.model, each.name), []).append(row)
+    return found
+
+
+def test_every_relation_finds_its_row_but_for_the_exceptions(rows: database.Rows) -> None:
+    found = finding_nobody(rows)
+    assert found.keys() <= EXCEPTIONS.keys()
+    for row in found.get(("CallSession", "initiator"), []):
+        assert row["initiatorKind"] == "guest" or row["initiatorId"] == ObjectId(NOBODY)
+
+
+@pytest.mark.parametrize("rows", [True], ids=["erased"], indirect=True)
+def test_who_was_erased_is_found_by_no_relation(rows: database.Rows) -> None:
+    assert user(1).id not in str(rows)
+    found = finding_nobody(rows)
+    began = {row["_id"] for row in found["CallSession", "initiator"]}
+    asked = found["CallRecording", "requestedByUser"]
+    assert len(asked) == 2
+    assert {row["callSessionId"] for row in asked} <= began
+    assert {row["requestedBy"] for row in asked} == {ObjectId(NOBODY)}
