@@ -168,7 +168,10 @@ class TestUp:
             results = await asyncio.gather(
                 schema_of(one).up(), schema_of(two).up(), return_exceptions=True
             )
+            # Whoever comes late is refused, or finds nothing left to do.
             assert {type(result) for result in results} <= {errors.Busy, SchemaReport}
+            built = [each.built for each in results if isinstance(each, SchemaReport)]
+            assert [len(each) for each in built if each] == [2]
             assert (await schema_of(one).up()).pending == []
 
 
