@@ -5,9 +5,11 @@ import itertools
 import time
 from collections.abc import Awaitable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo.errors import PyMongoError
 from tests.stores import database
 from tests.stores.migrating import (
     BACKFILL,
@@ -26,6 +28,8 @@ from callstore.schema.shape import changes
 from callstore.schema.steps import History
 from callstore.testing.contract.world import ANN, BOB, CAT, HALL, check_sound
 from callstore.testing.data import conversation
+
+LACKING = {"note": None}
 
 
 def told_in(url: str) -> list[dict[str, Any]]:
@@ -86,7 +90,33 @@ async def test_what_a_field_holds_goes_with_it_only_when_told_to(new_url: str) -
     assert not any("note" in row for row in database.rows(new_url)["CallSession"])
 
 
-LACKING = {"note": None}
+async def test_a_down_that_was_cut_off_when_the_field_was_gone_goes_on(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/calls.db"
+    await filled(url)
+    async with open_calls(url, check_schema=False) as calls:
+        schema = schema_of(calls)
+        await schema.up(to=EXPAND)
+        with database.sqlite_file(url) as db:
+            db.execute("DROP INDEX CallSession_note")
+            db.execute("ALTER TABLE CallSession DROP COLUMN note")
+        assert (await schema.down(to=NEWEST)).version == NEWEST
+    async with open_calls(url) as calls:
+        await check_sound(calls)
+
+
+async def test_a_row_that_another_holds_is_waited_for(new_mongo: str) -> None:
+    """By one that was killed, say: until the server gives up its transaction."""
+    await filled(new_mongo)
+    async with open_calls(new_mongo, check_schema=False) as calls:
+        schema = schema_of(calls)
+        await schema.up(to=EXPAND)
+        with database.mongo_database(new_mongo) as db, db.client.start_session() as session:
+            session.start_transaction()
+            db["CallSession"].update_one({}, {"$inc": {"version": 1}}, session=session)
+            await schema.up(to=BACKFILL)
+            with pytest.raises(PyMongoError):
+                session.commit_transaction()
+        assert await calls._store.structure.count("CallSession", LACKING) == 0
 
 
 class Users:
