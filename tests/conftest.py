@@ -51,7 +51,7 @@ def fresh_mongo(
     mongod: LocalMongod, client: MongoClient[dict[str, Any]]
 ) -> Iterator[Callable[[], str]]:
     """Databases are emptied and used again: making one takes half a test's time. A test has two of
-    them at once; where it asks for more, as one of a hundred lives does, it has the oldest again."""
+    them at once; where it asks for more, as a hundred lives do, it has the oldest again."""
     used: list[str] = []
 
     def emptied(name: str) -> str:
