@@ -231,9 +231,11 @@ class _Copy:
 
     async def _summed(self, store: Store, name: str) -> _Sum:
         summed, total = _Sum(), await store.structure.count(name)
+        side = "source" if store is self._source else "copy"
         async for rows in _walk(store, name):
             summed.add(rows)
-            self._progress(f"verifying {name}", summed.rows, max(total, summed.rows))
+            told = f"verifying the {side}'s {name}"
+            self._progress(told, summed.rows, max(total, summed.rows))
         return summed
 
     async def _drop_strangers(self, name: str) -> None:

@@ -2,6 +2,7 @@ import asyncio
 import gzip
 import json
 import os
+import pty
 import sqlite3
 import subprocess
 import sys
@@ -119,6 +120,30 @@ def program(*args: str, **env: str) -> "subprocess.Popen[str]":
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1", **env},
     )
+
+
+def on_a_terminal(*args: str, **env: str) -> str:
+    """What the command writes to a terminal of 120 columns and 25 lines."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "callstore", *args],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "25", **env},
+    ):
+        os.close(theirs)
+        said = b""
+        while True:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:  # how Linux says that the last writer is gone
+                part = b""
+            if not part:
+                break
+            said += part
+    os.close(ours)
+    return said.decode()
 
 
 def sql(path: Path, statement: str) -> None:

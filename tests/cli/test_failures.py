@@ -1,7 +1,5 @@
 """How the command fails, and what a pipe and a terminal get."""
 
-import os
-import pty
 import signal
 import subprocess
 import sys
@@ -10,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import A, B, C, Run, program
+from tests.cli.conftest import A, B, C, Run, on_a_terminal, program
 
 from callstore import Calls
 
@@ -51,29 +49,6 @@ def test_a_pipe_gets_no_colours_and_nothing_is_cut(made: Made, talk: Scene, path
     assert "\x1b" not in out
     assert f"user:{A.id}" in next(line for line in out.splitlines() if id in line)
     assert "no room" not in out
-
-
-def on_a_terminal(*args: str, **env: str) -> str:
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "callstore", *args],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "120", **env},
-    ):
-        os.close(theirs)
-        said = b""
-        while True:
-            try:
-                part = os.read(ours, 65536)
-            except OSError:  # how Linux says that the last writer is gone
-                part = b""
-            if not part:
-                break
-            said += part
-    os.close(ours)
-    return said.decode()
 
 
 def test_a_terminal_gets_colours_unless_they_are_unwanted(

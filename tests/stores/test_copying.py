@@ -225,7 +225,9 @@ async def test_a_source_that_is_not_there_is_not_made(
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("at", ["CallParticipant", "CallEvent", "verifying CallSession"])
+@pytest.mark.parametrize(
+    "at", ["CallParticipant", "CallEvent", "verifying the source's CallSession"]
+)
 @pytest.mark.parametrize("way", ["up", "down"])
 async def test_one_that_was_killed_goes_on(
     file: Callable[[str], str], new_mongo: str, at: str, way: str

@@ -40,6 +40,7 @@ STYLES = {
 }
 PAGE_WIDTH = 100  # of what fills its line, in a pipe
 PIPE_WIDTH = 10_000  # of a table there: it has all its columns, and its lines are not broken
+BARS = 8  # at once: below a terminal's last line nobody would see the one that moves
 
 
 def show(*blocks: RenderableType) -> None:
@@ -135,8 +136,8 @@ def some(count: int, one: str, many: str | None = None) -> str:
 
 @contextmanager
 def steps_told(*, quiet: bool) -> Iterator[Callable[[str, int, int], object]]:
-    """A bar on a terminal's stderr for each thing that is told of: what, how much of it is done,
-    of how much."""
+    """A bar on a terminal's stderr for each of the latest things that are told of: what, how much
+    of it is done, of how much."""
     from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
     err = Console(stderr=True)
@@ -149,6 +150,10 @@ def steps_told(*, quiet: bool) -> Iterator[Callable[[str, int, int], object]]:
         def told(what: str, done: int, total: int) -> None:
             if what not in tasks:
                 tasks[what] = bar.add_task(what)
+                for past in [*tasks][:-BARS]:
+                    bar.remove_task(tasks.pop(past))
+            if not total:  # there is nothing to do, and so it is done
+                done = total = 1
             bar.update(tasks[what], completed=done, total=total)
 
         yield told
