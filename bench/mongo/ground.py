@@ -1,8 +1,8 @@
 """What the contestants of a round play on: the same calls, each in a fresh database of its own.
 
-callstore seeds its database itself and starts calls that are under way; the others get the rows of
-its CallSession and CallParticipant cut down to the document's fields, ids and all, with the
-document's own index list.
+callstore seeds its database itself and starts calls that are under way, and does so once more for
+its rows to be written raw; the others get the rows of its CallSession and CallParticipant cut down
+to the document's fields, ids and all, with the document's own index list.
 """
 
 import random
@@ -30,6 +30,8 @@ ODMS: dict[str, Callable[[str, str], AbstractAsyncContextManager[Peer]]] = {
 }
 PEERS = {RAW: raw.opened, **ODMS}
 CONTESTANTS = (OURS, *PEERS)
+GROUPS = "the same rows in groups"
+"""Of the mix only: on callstore's collections, in a database of its own."""
 
 
 class Scale(NamedTuple):
@@ -110,17 +112,21 @@ def indexes() -> dict[str, list[IndexModel]]:
 
 
 @asynccontextmanager
-async def prepared(url: str, name: str, scale: Scale, seed: int = 1) -> AsyncIterator[Ground]:
+async def prepared(
+    url: str, name: str, scale: Scale, *, seed: int = 1, groups: bool = False
+) -> AsyncIterator[Ground]:
     """All contestants on databases of their own, which are dropped in the end."""
-    databases = {contestant: f"{name}_{n}" for n, contestant in enumerate(CONTESTANTS)}
+    named = (*CONTESTANTS, *([GROUPS] if groups else []))
+    databases = {contestant: f"{name}_{n}" for n, contestant in enumerate(named)}
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(Client(url))
         for database in databases.values():
             stack.push_async_callback(client.drop_database, database)
         mine = await stack.enter_async_context(ours.opened(url, databases[OURS]))
-        await mine.calls.seed(scale.seeded, seed=seed)
-        count = 2 * scale.live + scale.lone
-        live = await _under_way(mine.calls, count)
+        live = await _filled(mine.calls, scale, seed)
+        if groups:
+            async with ours.opened(url, databases[GROUPS]) as again:
+                await _filled(again.calls, scale, seed)
         await _copy(client, databases)
         opened = {
             peer: await stack.enter_async_context(PEERS[peer](url, databases[peer]))
@@ -138,6 +144,11 @@ async def prepared(url: str, name: str, scale: Scale, seed: int = 1) -> AsyncIte
         )
         await _compare(ground)
         yield ground
+
+
+async def _filled(calls: Calls, scale: Scale, seed: int) -> list[Live]:
+    await calls.seed(scale.seeded, seed=seed)
+    return await _under_way(calls, 2 * scale.live + scale.lone)
 
 
 async def _under_way(calls: Calls, count: int) -> list[Live]:

@@ -1,13 +1,14 @@
 """The same rows written raw in groups: the goal that callstore's mix is held against.
 
 What callstore writes while it plays the mix is recorded once, transaction by transaction. Then the
-bare driver writes it, in as many transactions with the same rows in each: it loads nothing, decides
-nothing and checks nothing.
+bare driver writes it, in as many transactions with the same rows in each, two of them at once as
+callstore has: it loads nothing, decides nothing and checks nothing.
 """
 
 import asyncio
 import multiprocessing
 import time
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
@@ -18,8 +19,8 @@ from bench import mix
 from bench.harness import NotMeasured, Timing
 from callstore import open_calls
 
-FIRST = 1_000_000
-"""The lives that are recorded are none of those that callstore plays in the same database."""
+AT_ONCE = 2
+"""Transactions on their way, of other calls each: as many as callstore has, by the same rule."""
 
 
 class Write(NamedTuple):
@@ -28,8 +29,15 @@ class Write(NamedTuple):
     updates: list[tuple[dict[str, Any], dict[str, Any]]]  # (filter, update)
 
 
+class Group(NamedTuple):
+    """A transaction."""
+
+    writes: list[Write]
+    calls: set[Any]  # that its rows are of
+
+
 class Recorded(NamedTuple):
-    groups: list[list[Write]]  # by transaction, in the order of their commits
+    groups: list[Group]  # in the order of their commits
     commands: int
 
 
@@ -37,7 +45,8 @@ class _Recorder(monitoring.CommandListener):
     def __init__(self) -> None:
         self._open: dict[Any, list[Write]] = {}
         self._committing: dict[int, Any] = {}
-        self.groups: list[list[Write]] = []
+        self._calls: dict[Any, Any] = {}  # of rows by their id
+        self.groups: list[Group] = []
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         command, name = event.command, event.command_name
@@ -57,7 +66,15 @@ class _Recorder(monitoring.CommandListener):
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         if (key := self._committing.pop(event.request_id, None)) in self._open:
-            self.groups.append(self._open.pop(key))
+            writes = self._open.pop(key)
+            self.groups.append(Group(writes, {call for each in writes for call in self._of(each)}))
+
+    def _of(self, write: Write) -> list[Any]:
+        """The calls of its rows: those that are updated have been inserted before."""
+        for row in write.inserts:
+            self._calls[row["_id"]] = row.get("callSessionId", row["_id"])
+        rows = (*write.inserts, *(where for where, _ in write.updates))
+        return [self._calls[row["_id"]] for row in rows]
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
         """A transaction that fails is not committed, and so not recorded."""
@@ -81,8 +98,7 @@ async def _play(url: str, lives: int, recorder: _Recorder) -> Recorded:
     timing = Timing()
     async with open_calls(url) as calls:
         recorder.groups.clear()
-        played = mix.lives(lives, first=FIRST)
-        await mix.drive(played, lambda life: mix.play(calls, life, timing))
+        await mix.drive(mix.lives(lives), lambda life: mix.play(calls, life, timing))
     return Recorded(recorder.groups, timing.done)
 
 
@@ -90,17 +106,32 @@ async def rewrite(url: str, database: str, recorded: Recorded) -> Timing:
     """Writes what was recorded to a database that has callstore's collections."""
     timing = Timing(done=recorded.commands)
     async with AsyncMongoClient[dict[str, Any]](url) as client:
-        db = client[database]
+
+        async def write(group: Group) -> None:
+            began = time.perf_counter()
+            async with client.start_session(causal_consistency=False) as session:
+                await session.start_transaction(write_concern=WriteConcern("majority"))
+                for each in group.writes:
+                    await _write(client[database][each.collection], each, session)
+                await session.commit_transaction()
+            timing.latencies.setdefault("group", []).append(time.perf_counter() - began)
+
         with timing.running():
-            for group in recorded.groups:
-                began = time.perf_counter()
-                async with client.start_session(causal_consistency=False) as session:
-                    await session.start_transaction(write_concern=WriteConcern("majority"))
-                    for write in group:
-                        await _write(db[write.collection], write, session)
-                    await session.commit_transaction()
-                timing.latencies.setdefault("group", []).append(time.perf_counter() - began)
+            await _two_at_once(recorded.groups, write)
     return timing
+
+
+async def _two_at_once(
+    groups: Iterable[Group], write: Callable[[Group], Coroutine[Any, Any, None]]
+) -> None:
+    """In their order; one that has a call of another's that is on its way waits for that."""
+    under_way: dict[asyncio.Task[None], set[Any]] = {}
+    async with asyncio.TaskGroup() as tasks:
+        for group in groups:
+            while len(under_way) == AT_ONCE or any(group.calls & c for c in under_way.values()):
+                over, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                under_way = {task: c for task, c in under_way.items() if task not in over}
+            under_way[tasks.create_task(write(group))] = group.calls
 
 
 async def _write(collection: Any, write: Write, session: Any) -> None:

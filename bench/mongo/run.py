@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from itertools import chain
+from typing import Any
 
 from bench import mix
 from bench.harness import (
@@ -25,13 +26,22 @@ from bench.harness import (
     spread,
 )
 from bench.mongo import chart, groups, parts, processes, trips
-from bench.mongo.ground import CONTESTANTS, ODMS, OURS, RAW, Client, Ground, Scale, prepared
+from bench.mongo.ground import (
+    CONTESTANTS,
+    GROUPS,
+    ODMS,
+    OURS,
+    RAW,
+    Client,
+    Ground,
+    Scale,
+    prepared,
+)
 from bench.mongo.groups import Recorded
 
 FULL = Scale(seeded=20_000, lives=600, live=1000, reads=2000, lone=200)
 QUICK = Scale(seeded=1000, lives=100, live=100, reads=200, lone=20)
 
-GROUPS = "the same rows in groups"
 TITLES = {
     "history": "history of 20",
     "apart": "history of 20, no two alike",
@@ -85,7 +95,8 @@ async def _round(
 ) -> int:
     """How many joins of the processes were refused as Busy."""
     busy = 0
-    async with prepared(url, f"round{number}", scale, seed=number + 1) as ground:
+    options: dict[str, Any] = {"seed": number + 1, "groups": recorded is not None}
+    async with prepared(url, f"round{number}", scale, **options) as ground:
         for part in played:
             if part == "lone":
                 await parts.calm(ground)
@@ -115,7 +126,7 @@ async def _play(
     url: str, ground: Ground, part: str, name: str, scale: Scale, recorded: Recorded | None
 ) -> Timing:
     if recorded and name == GROUPS:
-        return await groups.rewrite(url, ground.databases[OURS], recorded)
+        return await groups.rewrite(url, ground.databases[GROUPS], recorded)
     if part == "mix":
         return await parts.play_mix(ground, name, mix.lives(scale.lives))
     if part == "joins":
