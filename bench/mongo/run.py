@@ -192,10 +192,9 @@ def _over_all(runs: Sequence[Timing], share: float) -> float:
 
 def _lone(by_name: dict[str, list[Timing]]) -> Iterator[Figure]:
     for name, timings in by_name.items():
-        detail = {f"p{n}_ms": latency(timings, "join", n / 100) for n in (95, 99)}
+        detail = {f"p{n}_ms": latency(timings, "join", n / 100) for n in (50, 95, 99)}
         detail["cpu_us"] = median_of(timings, lambda run: run.cpu_each)
-        p50 = latency(timings, "join", 0.5)
-        yield Figure(f"{TITLES['lone']}: {name}, p50", p50, "ms", detail=detail)
+        yield Figure(f"{TITLES['lone']}: {name}, p50", detail["p50_ms"], "ms", detail=detail)
     pairs = zip(by_name[OURS], by_name[parts.WRITES], strict=True)
     times = statistics.median(
         latency([ours], "join", 0.5) / latency([writes], "join", 0.5) for ours, writes in pairs
