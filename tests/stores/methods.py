@@ -316,6 +316,7 @@ METHODS: dict[str, Work] = {
     "doctor": lambda w: w.calls.doctor(),
     "schema: up": lambda w: w.calls.schema.up(),
     "schema: rows that differ": lambda w: w.structure.count("CallHold", {"callSessionId": PRESENT}),
+    "schema: what would be lost": lambda w: w.structure.has_values("CallHold", "reason"),
     "schema: rows filled": lambda w: w.structure.fill(ANEW, untold),
     "schema: an index built": lambda w: w.build_again("CallHold", "CallHold_placed"),
     "schema: rules stated": lambda w: w.state_again("CallHold"),

@@ -112,7 +112,8 @@ EXCEPTIONS = {
     "doctor": Costs("the rows of calls by their keys, the calls by `_id`", whole=True),
     "copying: rows": Costs("by `_id`, or by their keys", whole=True),
     # Of a change to the schema: no command waits for it.
-    "schema: rows that differ": Costs("whoever asks what a step would lose", whole=True),
+    "schema: rows that differ": Costs("of those that an index lacks", whole=True),
+    "schema: what would be lost": Costs("whoever asks whether a step would lose any", whole=True),
     "schema: rows filled": Costs("by `_id`, or by their keys", whole=True),
     "schema: an index built": Costs("the rows that it is of", whole=True),
     "schema: rules stated": Costs("what does not fit them", whole=True),
@@ -218,7 +219,7 @@ def filters(command: Document) -> Iterator[tuple[str, Document]]:
     for each in statements:
         yield collection, each["q"]
     if not statements:
-        yield collection, command.get("filter") or command["query"]
+        yield collection, command["filter" if "filter" in command else "query"]
 
 
 def joined(lookup: Document) -> Document:
@@ -252,7 +253,7 @@ async def test_every_method_of_a_store_is_asked(
 
 
 ASKS_NOTHING = {
-    *("ready", "close", "is_unique"),
+    *("ready", "close", "fields", "is_unique", "is_replaced"),
     "bulk_load",  # removes indexes, and builds them
     "add_rows",  # inserts
     "drop",  # whole collections
