@@ -15,12 +15,18 @@ QUERIES = ("find", "aggregate", "update", "delete", "findAndModify", "count", "d
 class _Ears(monitoring.CommandListener):
     """What MongoDB is asked, as it is sent: before it has changed what it is about."""
 
-    take: Callable[[Document], object] | None = None
+    def __init__(self) -> None:
+        self.take: Callable[[Document], object] | None = None
+        self.errors: list[Exception] = []
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
-        if event.command_name in QUERIES and (take := self.take) is not None:
+        take, of_rows = self.take, event.database_name != "admin"
+        if take is not None and of_rows and event.command_name in QUERIES:
             self.take = None  # what it asks itself is not heard
-            take(dict(event.command))
+            try:
+                take(dict(event.command))
+            except Exception as error:  # noqa: BLE001 - the driver prints it, and goes on
+                self.errors.append(error)
             self.take = take
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
@@ -40,7 +46,10 @@ def _heard(take: Callable[[Document], object]) -> Iterator[None]:
     try:
         yield
     finally:
-        _ears.take = None
+        _ears.take, errors = None, _ears.errors
+        _ears.errors = []
+    if errors:
+        raise errors[0]
 
 
 @contextlib.contextmanager

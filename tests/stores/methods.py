@@ -35,6 +35,7 @@ class World:
         page = await self.calls.history(self.room, limit=50)
         self.ended = page.items[10]
         self.deep = await self.nth(page, 20)
+        self.unseen = (await self.calls.log(self.party, unseen=True, limit=5)).next
         if places := getattr(self.calls._store, "_places", None):
             places.clear()
         self.spare = replace(bare(self.ended), id=chosen_id(77))
@@ -211,12 +212,36 @@ METHODS: dict[str, Work] = {
     "history with a party": lambda w: w.calls.history(w.room, party=w.party),
     "history with a party, deep": lambda w: w.calls.history(w.room, party=w.party, cursor=w.deep),
     "history of an outcome": lambda w: w.calls.history(w.room, outcome="declined"),
+    "history of a type": lambda w: w.calls.history(w.room, type="audio"),
+    "history of a duration": lambda w: w.calls.history(w.room, min_duration=3600),
+    "history with a party, since": lambda w: w.calls.history(
+        w.room, party=w.party, since=w.ended.created_at - SINCE
+    ),
+    "history with a party, until": lambda w: w.calls.history(
+        w.room, party=w.party, until=w.ended.created_at
+    ),
+    "history with a party, of an outcome": lambda w: w.calls.history(
+        w.room, party=w.party, outcome="declined"
+    ),
+    "history with a party, of a type": lambda w: w.calls.history(
+        w.room, party=w.party, type="audio"
+    ),
+    "history with a party, of a duration": lambda w: w.calls.history(
+        w.room, party=w.party, min_duration=3600
+    ),
+    "history with a party, by offset": lambda w: w.calls.history(w.room, party=w.party, offset=500),
     "history by offset": lambda w: w.calls.history(w.room, offset=500),
     "log": lambda w: w.calls.log(w.party),
     "log, deep": lambda w: w.calls.log(w.party, cursor=w.deep),
     "log of a type": lambda w: w.calls.log(w.party, type="audio"),
     "log of what is unseen": lambda w: w.calls.log(w.party, unseen=True),
     "log of a response": lambda w: w.calls.log(w.party, response="declined"),
+    "log of a direction": lambda w: w.calls.log(w.party, direction="outgoing"),
+    "log of an outcome": lambda w: w.calls.log(w.party, outcome="declined"),
+    "log, since": lambda w: w.calls.log(w.party, since=w.ended.created_at - SINCE),
+    "log, until": lambda w: w.calls.log(w.party, until=w.ended.created_at),
+    "log by offset": lambda w: w.calls.log(w.party, offset=500),
+    "log of what is unseen, deep": lambda w: w.calls.log(w.party, unseen=True, cursor=w.unseen),
     "unseen": lambda w: w.calls.unseen(w.party),
     "mark_seen": lambda w: w.calls.mark_seen(w.party, [w.ended.id]),
     "mark_seen, all": lambda w: w.calls.mark_seen(w.party),
