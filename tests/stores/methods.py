@@ -163,6 +163,9 @@ class World:
         )
         await self.structure.forget(99)
 
+    async def fill_anew(self) -> None:
+        await self.structure.fill(ANEW, await self.structure.lacking(ANEW, None, 100))
+
     async def make_again(self) -> None:
         await self.structure.create(self.shape, await self.structure.applied())
 
@@ -342,7 +345,7 @@ METHODS: dict[str, Work] = {
     "schema: up": lambda w: w.calls.schema.up(),
     "schema: rows that differ": lambda w: w.structure.count("CallHold", {"callSessionId": PRESENT}),
     "schema: what would be lost": lambda w: w.structure.has_values("CallHold", "reason"),
-    "schema: rows filled": lambda w: w.structure.fill(ANEW, untold),
+    "schema: rows filled": lambda w: w.fill_anew(),
     "schema: an index built": lambda w: w.build_again("CallHold", "CallHold_placed"),
     "schema: rules stated": lambda w: w.state_again("CallHold"),
     "schema: a step taken and back": lambda w: w.step_and_back(),

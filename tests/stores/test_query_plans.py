@@ -202,6 +202,10 @@ PLANS: dict[str, tuple[str, list[str]]] = {
         structure_queries.lacking(tables.CALL, UNDONE, first=False),
         ["CallSession key"],
     ),
+    "a row to fill": (
+        structure_queries.still_lacking(tables.CALL, UNDONE),
+        ["CallSession CallSession_call"],
+    ),
     "audit: where it ends": (audit_queries.CHAIN, ["a key"]),
     "audit: entries": (audit_queries.ENTRIES, ["a key"]),
     "audit: the newest": (audit_queries.NEWEST, ["a key"]),

@@ -209,7 +209,7 @@ class Schema:
             wanted = self._shape(current)
             own = {name: one for name, one in wanted.items() if name not in COLLECTIONS}
             await migration.reach(own)  # with indexes: a call may have to be taken over again
-            await adoption.run(choices, migration.remove)
+            await adoption.run(choices, migration.remove_index)
             await migration.reach(wanted)
             for step in self._history.steps:
                 await self._structure.record(step.applied(self._clock()))

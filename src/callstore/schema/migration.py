@@ -19,6 +19,7 @@ from callstore.stores.protocol import Store
 from callstore.stores.structure import Progress
 
 LEASE = "schema"
+_TOGETHER = 1000  # rows
 
 
 class Migration:
@@ -60,8 +61,17 @@ class Migration:
         if fills:
             await self.reach(wanted, as_far_as_rows_fit=True)
         for fill in fills:
-            await self._structure.fill(fill, self._progress)
+            await self._fill(fill)
         await self.reach(wanted)
+
+    async def _fill(self, fill: Fill) -> None:
+        """The rows that lack it, each once: older code may go on making some."""
+        lacking = await self._structure.count(fill.collection, fill.where)
+        done, after = 0, None
+        while keys := await self._structure.lacking(fill, after, _TOGETHER):
+            await self._structure.fill(fill, keys)
+            done, after = done + len(keys), keys[-1]
+            self._progress(f"filling {fill.collection}", min(done, lacking), lacking)
 
     async def reach(self, wanted: Shape, *, as_far_as_rows_fit: bool = False) -> None:
         """Makes what is missing of the shape, and changes what differs. Conflict where rows do not
@@ -96,7 +106,7 @@ class Migration:
         for change in changes(live, new):
             ours = change.collection in old and change.name in old[change.collection].indexes
             if change.what == "index" and change.kind == "unknown" and ours:
-                await self.remove(change)
+                await self.remove_index(change)
         for name, field in self._less(old, new):
             await self._structure.remove(
                 Change(kind="unknown", what="field", collection=name, name=field)
@@ -117,10 +127,9 @@ class Migration:
             if field not in fields(new[name])
         ]
 
-    async def remove(self, change: Change) -> None:
+    async def remove_index(self, change: Change) -> None:
         await self._structure.remove(change)
-        if change.what == "index":
-            self._gone.append(change)
+        self._gone.append(change)
 
     async def lost(self) -> list[str]:
         """The queries that had an index before, and have none now."""

@@ -117,9 +117,13 @@ class Structure(Protocol):
     async def remove(self, change: Change) -> None:
         """Takes away what is unknown; of a field that is not there, nothing."""
 
-    async def fill(self, fill: Fill, progress: Progress) -> None:
-        """Fills the rows that lack it, a batch at a time, each in one transaction, in the order of
-        the collection's key; once: older code may go on making some."""
+    async def lacking(self, fill: Fill, after: Any, limit: int) -> list[Any]:
+        """The keys of the next rows that lack it, behind this one (None: the first), in the order
+        of the collection's key. Reads what is between; nobody waits for it."""
+        ...
+
+    async def fill(self, fill: Fill, keys: Sequence[Any]) -> None:
+        """Fills those of these rows that lack it still, in short transactions."""
 
     async def probe(self, rows: Sequence[ProbeRow]) -> str | None:
         """Inserts the rows in a transaction that is rolled back. None: all were taken; else why the

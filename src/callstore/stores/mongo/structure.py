@@ -20,12 +20,12 @@ from callstore.stores.mongo.adopting import MongoAdopting
 from callstore.stores.mongo.codec import CODECS, Document, decoder, encoder, key
 from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import LONG, Engine, Session
+from callstore.stores.mongo.rows import fetch
 from callstore.stores.mongo.shape import from_json, live
 from callstore.stores.protocol import Unwritable, WriteConflict
 from callstore.stores.structure import ProbeRow, Progress
 
 T = TypeVar("T")
-_BATCH = 1000
 _LOOK_EVERY = 0.2  # seconds
 _EXISTS, _NO_INDEX = 48, 27
 
@@ -164,23 +164,29 @@ class MongoStructure:
 
         await self._engine.doing(work())
 
-    async def fill(self, fill: Fill, progress: Progress) -> None:
-        lacking, done = await self.count(fill.collection, fill.where), 0
-        after: Any = None
-        size, more = _BATCH, True
-        while more:
-            work = partial(_fill, self._db, fill, after, size)
-            try:
-                filled, after = await self._engine.transaction(work, LONG, LONG / 2)
-            except WriteConflict:
-                if size > 1:  # commands write rows of live calls all the time: fewer at once
-                    size //= 2
-                    continue
-                filled, after = await self._engine.write(work, LONG)
-            if filled:
-                done += filled
-                progress(f"filling {fill.collection}", min(done, lacking), lacking)
-            size, more = min(2 * size, _BATCH), after is not None
+    async def lacking(self, fill: Fill, after: Any, limit: int) -> list[Any]:
+        where = ddl.matching(tables.BY_NAME[fill.collection], fill.where)
+        behind = where if after is None else {"_id": {"$gt": after}, **where}
+
+        async def work(session: Session) -> list[Any]:
+            # By another index each batch would sort all that lack it.
+            found = self._db[fill.collection].find(behind, {"_id": 1}, session=session, hint="_id_")
+            return [row["_id"] for row in await found.sort("_id", 1).limit(limit).to_list()]
+
+        return await self._engine.read(work, long=True)
+
+    async def fill(self, fill: Fill, keys: Sequence[Any]) -> None:
+        work = partial(_fill, self._db, fill, keys)
+        try:
+            if len(keys) == 1:
+                return await self._engine.write(work, LONG)
+            return await self._engine.transaction(work, LONG, LONG / 2)
+        except WriteConflict:  # commands write rows of live calls all the time: fewer at once
+            half = len(keys) // 2
+            await self.fill(fill, keys[:half])
+            await self.fill(fill, keys[half:])
+        except Unwritable as error:
+            raise StoreError(f"the database refused this: {error}") from error
 
     async def probe(self, rows: Sequence[ProbeRow]) -> str | None:
         try:
@@ -251,9 +257,8 @@ def _model(name: str, definition: Definition) -> IndexModel:
 
 
 async def _fill(
-    db: Database, fill: Fill, after: Any, size: int, session: Session
-) -> tuple[tuple[int, Any], None]:
-    """One batch, in the order of `_id`."""
+    db: Database, fill: Fill, keys: Sequence[Any], session: Session
+) -> tuple[None, None]:
     collection = tables.BY_NAME[fill.collection]
     fields = {field.name: field for field in collection.fields}
 
@@ -261,21 +266,15 @@ async def _fill(
         convert = converter(fields[name]) if name in fields else None
         return value if convert is None or value is None else convert(value)
 
-    where = ddl.matching(collection, fill.where)
-    behind = where if after is None else {"_id": {"$gt": after}, **where}
-    reads = dict.fromkeys((*fill.reads, *collection.shard), 1)
-    # Even where an index has the rows: it may not have them for long.
-    found = db[fill.collection].find(behind, reads, session=session, hint="_id_")
-    rows = await found.sort("_id", 1).limit(size).to_list()
+    where = {"_id": {"$in": [*keys]}, **ddl.matching(collection, fill.where)}
     updates = []
-    for document in rows:
-        values: Values = {n: converted(n, document.get(n), decoder) for n in fill.reads}
-        made = fill.change(values)
-        writes = {n: converted(n, made[n], encoder) for n in fill.writes}
-        updates.append(UpdateOne(moving.place(collection, document), {"$set": writes}))
+    for row in await fetch(db, fill.collection, where, session, hint="_id_"):
+        made = fill.change({n: converted(n, row.get(key(n)), decoder) for n in fill.reads})
+        writes = {key(n): converted(n, made[n], encoder) for n in fill.writes}
+        updates.append(UpdateOne(moving.place(collection, row), {"$set": writes}))
     if updates:
         await db[fill.collection].bulk_write(updates, session=session)
-    return (len(rows), rows[-1]["_id"] if len(rows) == size else None), None
+    return None, None
 
 
 class _Probed(Exception):

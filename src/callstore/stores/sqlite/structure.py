@@ -17,7 +17,6 @@ from callstore.stores.sqlite.codec import CODECS, decoder, encoder
 from callstore.stores.sqlite.engine import Engine
 from callstore.stores.structure import ProbeRow, Progress
 
-_BATCH = 1000
 _TICK = 100_000  # steps of SQLite's machine between two tellings of progress
 _FIELD_STEPS, _ROW_STEPS = 1, 9  # of that machine for an index entry: a field's, and the rest
 
@@ -100,15 +99,14 @@ class SqliteStructure:
 
         await self._write(work)
 
-    async def fill(self, fill: Fill, progress: Progress) -> None:
-        lacking, done = await self.count(fill.collection, fill.where), 0
-        after, more = None, True
-        while more:
-            filled, after = await self._write(_fill, fill, after)
-            if filled:
-                done += filled
-                progress(f"filling {fill.collection}", min(done, lacking), lacking)
-            more = after is not None
+    async def lacking(self, fill: Fill, after: Any, limit: int) -> list[Any]:
+        collection = tables.BY_NAME[fill.collection]
+        query = structure_queries.lacking(collection, fill, first=after is None)
+        bound = (*(after or ()), limit)
+        return await self._engine.read(lambda db: db.execute(query, bound).fetchall())
+
+    async def fill(self, fill: Fill, keys: Sequence[Any]) -> None:
+        await self._write(_fill, fill, keys)
 
     async def probe(self, rows: Sequence[ProbeRow]) -> str | None:
         try:
@@ -247,29 +245,22 @@ class _Counted:
         return 0
 
 
-def _fill(db: sqlite3.Connection, fill: Fill, after: Any) -> tuple[int, Any]:
-    """One batch, in the order of the key."""
+def _fill(db: sqlite3.Connection, fill: Fill, keys: Sequence[Any]) -> None:
     collection = tables.BY_NAME[fill.collection]
     fields = {field.name: field for field in collection.fields}
 
-    def decoded(name: str, value: Any) -> Any:
-        convert = decoder(fields[name]) if name in fields else None
+    def converted(name: str, value: Any, converter: Callable[[Any], Any]) -> Any:
+        convert = converter(fields[name]) if name in fields else None
         return value if convert is None or value is None else convert(value)
 
-    def encoded(name: str, value: Any) -> Any:
-        convert = encoder(fields[name]) if name in fields else None
-        return value if convert is None or value is None else convert(value)
-
-    width = len(collection.key)
-    lacking = structure_queries.lacking(collection, fill, first=after is None)
-    rows = db.execute(lacking, (*(after or ()), _BATCH)).fetchall()
+    reading = structure_queries.still_lacking(collection, fill)
     bounds = []
-    for row in rows:
-        read = zip(fill.reads, row[width:], strict=True)
-        made = fill.change({name: decoded(name, value) for name, value in read})
-        bounds.append([*(encoded(n, made[n]) for n in fill.writes), *row[:width]])
+    for key in keys:
+        for row in db.execute(reading, key):
+            read = zip(fill.reads, row, strict=True)
+            made = fill.change({n: converted(n, value, decoder) for n, value in read})
+            bounds.append([*(converted(n, made[n], encoder) for n in fill.writes), *key])
     db.executemany(structure_queries.fill(collection, fill.writes), bounds)
-    return len(rows), rows[-1][:width] if len(rows) == _BATCH else None
 
 
 class _Probed(Exception):

@@ -34,18 +34,26 @@ def count(collection: str, where: dict[str, Any] | None = None) -> str:
 
 
 def lacking(collection: Collection, fill: Fill, *, first: bool) -> str:
-    """The key and what a fill reads, of the next rows to fill. Bound: the key that they are behind,
-    unless they are the first; how many."""
-    names = ", ".join((*collection.key, *fill.reads))
-    # In the order of the key, even where an index has the rows: it may not have them for long.
+    """The keys of the next rows to fill. Bound: the key that they are behind, unless they are the
+    first; how many."""
+    key = ", ".join(collection.key)
+    # By another index each batch would sort all that lack it.
     condition = " AND ".join(f"+{each}" for each in ddl.conditions(fill.where))
-    past, key = queries.past_key(collection), ", ".join(collection.key)
-    where = condition if first else f"{past} AND {condition}"
-    return f"SELECT {names} FROM {collection.name} WHERE {where} ORDER BY {key} LIMIT ?"
+    where = condition if first else f"{queries.past_key(collection)} AND {condition}"
+    return f"SELECT {key} FROM {collection.name} WHERE {where} ORDER BY {key} LIMIT ?"
+
+
+def still_lacking(collection: Collection, fill: Fill) -> str:
+    """What a fill reads of a row, if it is to be filled. Bound: its key."""
+    where = " AND ".join((_is(collection), *ddl.conditions(fill.where)))
+    return f"SELECT {', '.join(fill.reads)} FROM {collection.name} WHERE {where}"
 
 
 def fill(collection: Collection, writes: Iterable[str]) -> str:
     """Bound: what is written, the key."""
     sets = ", ".join(f"{name} = ?" for name in writes)
-    where = " AND ".join(f"{name} = ?" for name in collection.key)
-    return f"UPDATE {collection.name} SET {sets} WHERE {where}"
+    return f"UPDATE {collection.name} SET {sets} WHERE {_is(collection)}"
+
+
+def _is(collection: Collection) -> str:
+    return " AND ".join(f"{name} = ?" for name in collection.key)
