@@ -28,15 +28,15 @@ class Past(NamedTuple):
     commanded: ByCollection  # as they were while calls went on, then once they had ended
 
     def entries(self, collection: Collection, index: Index, count: int) -> list[Any]:
-        """So many rows that have an entry in the index: those that there are, seeded ones first,
-        again and again under other ids."""
+        """So many rows that have an entry in the index: those that there are, as they came, again
+        and again under other ids."""
         by_id = {
             row.id: row
             for rows in (self.commanded, self.seeded)
             for row in rows[collection.name]
             if has_entry(collection, index, row)
         }
-        found = [*by_id.values()][::-1]
+        found = sorted(by_id.values(), key=lambda row: str(row.id))  # by the time of their making
         assert found, f"nothing has an entry in {index.name}"
         again = (divmod(number, len(found)) for number in range(count))
         return [_again(collection, found[which], turn) for turn, which in again]

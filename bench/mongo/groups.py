@@ -1,7 +1,7 @@
 """The same rows written raw in groups: the goal that callstore's mix is held against.
 
 What callstore writes while it plays the mix is recorded once, transaction by transaction. Then the
-bare driver writes it, in as many transactions with the same rows in each, two of them at once as
+bare driver writes it, in as many transactions with the same rows in each, as many at once as
 callstore has: it loads nothing, decides nothing and checks nothing.
 """
 
@@ -18,9 +18,6 @@ from pymongo.write_concern import WriteConcern
 from bench import mix
 from bench.harness import NotMeasured, Timing
 from callstore import open_calls
-
-AT_ONCE = 2
-"""Transactions on their way, of other calls each: as many as callstore has, by the same rule."""
 
 
 class Write(NamedTuple):
@@ -39,14 +36,14 @@ class Group(NamedTuple):
 class Recorded(NamedTuple):
     groups: list[Group]  # in the order of their commits
     commands: int
+    at_once: int  # transactions on their way, of other calls each: as many as callstore has
 
 
 class _Recorder(monitoring.CommandListener):
     def __init__(self) -> None:
         self._open: dict[Any, list[Write]] = {}
         self._committing: dict[int, Any] = {}
-        self._calls: dict[Any, Any] = {}  # of rows by their id
-        self.groups: list[Group] = []
+        self.committed: list[list[Write]] = []
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         command, name = event.command, event.command_name
@@ -66,18 +63,23 @@ class _Recorder(monitoring.CommandListener):
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         if (key := self._committing.pop(event.request_id, None)) in self._open:
-            writes = self._open.pop(key)
-            self.groups.append(Group(writes, {call for each in writes for call in self._of(each)}))
-
-    def _of(self, write: Write) -> list[Any]:
-        """The calls of its rows: those that are updated have been inserted before."""
-        for row in write.inserts:
-            self._calls[row["_id"]] = row.get("callSessionId", row["_id"])
-        rows = (*write.inserts, *(where for where, _ in write.updates))
-        return [self._calls[row["_id"]] for row in rows]
+            self.committed.append(self._open.pop(key))
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
         """A transaction that fails is not committed, and so not recorded."""
+
+
+def grouped(committed: Iterable[list[Write]]) -> list[Group]:
+    """With the calls of their rows: those that are updated have been inserted before."""
+    calls: dict[Any, Any] = {}
+    groups = []
+    for writes in committed:
+        for row in (row for each in writes for row in each.inserts):
+            calls[row["_id"]] = row.get("callSessionId", row["_id"])
+        inserted = (row for each in writes for row in each.inserts)
+        updated = (where for each in writes for where, _ in each.updates)
+        groups.append(Group(writes, {calls[row["_id"]] for row in (*inserted, *updated)}))
+    return groups
 
 
 def record(url: str, database: str, lives: int) -> Recorded:
@@ -97,9 +99,9 @@ def _record(url: str, database: str, lives: int) -> Recorded:
 async def _play(url: str, lives: int, recorder: _Recorder) -> Recorded:
     timing = Timing()
     async with open_calls(url) as calls:
-        recorder.groups.clear()
+        recorder.committed.clear()
         await mix.drive(mix.lives(lives), lambda life: mix.play(calls, life, timing))
-    return Recorded(recorder.groups, timing.done)
+        return Recorded(grouped(recorder.committed), timing.done, calls._store.at_once)
 
 
 async def rewrite(url: str, database: str, recorded: Recorded) -> Timing:
@@ -117,18 +119,18 @@ async def rewrite(url: str, database: str, recorded: Recorded) -> Timing:
             timing.latencies.setdefault("group", []).append(time.perf_counter() - began)
 
         with timing.running():
-            await _two_at_once(recorded.groups, write)
+            await _some_at_once(recorded.groups, recorded.at_once, write)
     return timing
 
 
-async def _two_at_once(
-    groups: Iterable[Group], write: Callable[[Group], Coroutine[Any, Any, None]]
+async def _some_at_once(
+    groups: Iterable[Group], count: int, write: Callable[[Group], Coroutine[Any, Any, None]]
 ) -> None:
     """In their order; one that has a call of another's that is on its way waits for that."""
     under_way: dict[asyncio.Task[None], set[Any]] = {}
     async with asyncio.TaskGroup() as tasks:
         for group in groups:
-            while len(under_way) == AT_ONCE or any(group.calls & c for c in under_way.values()):
+            while len(under_way) == count or any(group.calls & c for c in under_way.values()):
                 over, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                 under_way = {task: c for task, c in under_way.items() if task not in over}
             under_way[tasks.create_task(write(group))] = group.calls

@@ -43,9 +43,11 @@ def _calls(*, coming: bool) -> Collection:
     return replace(CALL, fields=(*CALL.fields, note), indexes=(*kept, by_note, new))
 
 
-def made_of(calls: Collection) -> Made:
-    shapes = {"sqlite": sqlite.shape_of(calls), "mongodb": mongo.shape_of(calls)}
-    return {store: {calls.name: shape} for store, shape in shapes.items()}
+def made_of(*collections: Collection) -> Made:
+    return {
+        "sqlite": {one.name: sqlite.shape_of(one) for one in collections},
+        "mongodb": {one.name: mongo.shape_of(one) for one in collections},
+    }
 
 
 def _made(step: int) -> Made:
@@ -78,12 +80,12 @@ TYPE = Fill(
 
 def _retyped(step: int) -> Collection:
     """Calls that have a note, and from which their type goes."""
-    coming, gone = step < CONTRACT, step >= CONTRACT
+    coming = step < CONTRACT
     calls = _calls(coming=coming)
     fields = tuple(
         replace(field, nullable=True, coming=True) if field.name == "type" else field
         for field in calls.fields
-        if field.name != "type" or not gone
+        if field.name != "type" or coming
     )
     return replace(calls, fields=fields)
 
@@ -93,7 +95,8 @@ REPLACING = History(
         *HISTORY.steps,
         Step(id=EXPAND, name="calls may have a note, or a type", oldest_code=NEWEST, undo=(TYPE,)),
         Step(id=BACKFILL, name="those that lack a note get one", oldest_code=NEWEST, fills=(NOTE,)),
-        Step(id=CONTRACT, name="a note only", oldest_code=BACKFILL, fills=(NOTE,), undo=(TYPE,)),
+        # Code that still names a field cannot use a database that has it no more.
+        Step(id=CONTRACT, name="a note only", oldest_code=CONTRACT, fills=(NOTE,), undo=(TYPE,)),
     ),
     made=lambda step: HISTORY.made(step) if step <= NEWEST else made_of(_retyped(step)),
 )

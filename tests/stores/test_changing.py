@@ -56,7 +56,9 @@ async def test_up_down_up_gives_equal_rows_and_indexes(new_url: str, history: Hi
             entries.append(told_in(new_url))
             seen.append((all_else(new_url), await live_shape(calls)))
         assert seen[:3] == seen[2:]
-        assert all(row["note"] for row in seen[1][0]["CallSession"])
+        for row in seen[1][0]["CallSession"]:
+            assert row["note"]
+            assert ("type" in row) == (history is LONGER)
         kind = calls._store.structure.kind
         for (_, shape), version in zip(seen, (NEWEST, history.current), strict=False):
             assert changes(shape, history.shape_at(kind, version)) == []
@@ -74,6 +76,17 @@ async def test_what_a_step_takes_away_has_something_in_its_place(new_url: str) -
         assert OLD not in (await live_shape(calls))["CallSession"].indexes
         assert (await schema.down(to=EXPAND)).lost == []
         assert OLD in (await live_shape(calls))["CallSession"].indexes
+
+
+async def test_a_field_that_goes_is_planned(new_url: str) -> None:
+    await filled(new_url)
+    async with open_calls(new_url, check_schema=False) as calls:
+        schema = schema_of(calls, REPLACING)
+        await schema.up(to=BACKFILL)
+        planned = [each for each in (await schema.plan()).changes if each.what == "field"]
+        removed = [(each.action, each.collection, each.name) for each in planned]
+        assert ("remove", "CallSession", "type") in removed
+        assert len(set(removed)) == len(removed)
 
 
 async def test_what_a_field_holds_goes_with_it_only_when_told_to(new_url: str) -> None:

@@ -8,14 +8,12 @@ from msgspec.structs import replace
 from tests.stores import database
 from tests.stores.adopting import db as db
 from tests.stores.adopting import up
-from tests.stores.migrating import NEWEST, schema_of
+from tests.stores.migrating import NEWEST, made_of, schema_of
 from tests.stores.prisma import UNIQUE, Prisma
 
 from callstore import open_calls
 from callstore.schema.steps import HISTORY, History, Made, Step
 from callstore.schema.tables import COLLECTIONS
-from callstore.stores.mongo import shape as mongo
-from callstore.stores.sqlite import shape as sqlite
 
 
 def without(*names: str) -> History:
@@ -24,15 +22,13 @@ def without(*names: str) -> History:
     def made(step: int) -> Made:
         if step <= NEWEST:
             return HISTORY.made(step)
-        fewer = {
-            one.name: replace(one, indexes=tuple(i for i in one.indexes if i.name not in names))
-            for one in COLLECTIONS
-            if any(index.name in names for index in one.indexes)
-        }
-        return {
-            "sqlite": {name: sqlite.shape_of(one) for name, one in fewer.items()},
-            "mongodb": {name: mongo.shape_of(one) for name, one in fewer.items()},
-        }
+        return made_of(
+            *(
+                replace(one, indexes=tuple(i for i in one.indexes if i.name not in names))
+                for one in COLLECTIONS
+                if any(index.name in names for index in one.indexes)
+            )
+        )
 
     step = Step(id=NEWEST + 1, name="fewer indexes", oldest_code=1)
     return History(steps=(*HISTORY.steps, step), made=made)
@@ -44,11 +40,11 @@ def without(*names: str) -> History:
         (["CallSession_fewSince"], ["CallSession by fewSince (index CallSession_fewSince)"]),
         # Another begins with the same fields, and is not of all the rows.
         (["CallLogEntry_log"], ["CallLogEntry by party, createdAt, id (index CallLogEntry_log)"]),
-        # Another does, and is; or the key does.
         (
             ["CallLogEntry_unseen"],
             ["CallLogEntry by party, createdAt, id (index CallLogEntry_unseen)"],
         ),
+        # Another does, and is; or the key does.
         (["CallSession_oneLive"], []),
         (["CallQualitySample_new"], []),
     ],

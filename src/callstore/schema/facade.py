@@ -95,19 +95,17 @@ class Schema:
         theirs = await adoption.in_the_way() if adoption else []
         known = {(each.collection, each.name) for each in theirs}
         for name, shape in old.items():
-            known |= {(name, part) for part in ("", *shape.fields, *shape.indexes)}
-        gone = [
-            Change(kind="unknown", what="collection", collection=name)
-            for name in old
-            if name in live and name not in wanted
-        ]
+            parts = ("", *self._structure.fields(shape), *shape.indexes)
+            known |= {(name, part) for part in parts}
+        found = changes(live, wanted)
+        told = {(change.what, change.collection, change.name) for change in found}
+        for each in self._migration(progress).gone(old, wanted):
+            if each.collection in live and (each.what, each.collection, each.name) not in told:
+                found.append(each)
         return replace(
             status,
             adoption=await adoption.survey() if adoption else None,
-            changes=[
-                await self._planned(change, live, known)
-                for change in (*changes(live, wanted), *gone)
-            ],
+            changes=[await self._planned(change, live, known) for change in found],
         )
 
     async def _planned(self, change: Change, live: Shape, known: set[tuple[str, str]]) -> Planned:

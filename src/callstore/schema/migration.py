@@ -107,24 +107,24 @@ class Migration:
             ours = change.collection in old and change.name in old[change.collection].indexes
             if change.what == "index" and change.kind == "unknown" and ours:
                 await self.remove_index(change)
-        for name, field in self._less(old, new):
-            await self._structure.remove(
-                Change(kind="unknown", what="field", collection=name, name=field)
-            )
-        for name in old:
-            if name in live and name not in new:
-                gone = Change(kind="unknown", what="collection", collection=name)
-                await self._structure.remove(gone)
+        for change in self.gone(old, new):
+            if change.collection in live:
+                await self._structure.remove(change)
 
-    def _less(self, old: Shape, new: Shape) -> list[tuple[str, str]]:
-        """The fields that the one has and the other has not, of collections that both have."""
+    def gone(self, old: Shape, new: Shape) -> list[Change]:
+        """The fields and collections that the one has and the other has not."""
         fields = self._structure.fields
-        return [
-            (name, field)
+        less = [
+            Change(kind="unknown", what="field", collection=name, name=field)
             for name in old
             if name in new
             for field in fields(old[name])
             if field not in fields(new[name])
+        ]
+        return less + [
+            Change(kind="unknown", what="collection", collection=name)
+            for name in old
+            if name not in new
         ]
 
     async def remove_index(self, change: Change) -> None:
@@ -156,17 +156,17 @@ class Migration:
 
     async def loses(self, step: Step) -> list[str]:
         """What would be lost with the rows on the way down from this step."""
-        before, after = self._shape(step.id - 1), self._shape(step.id)
-        ours = (tables.LEASE.name, tables.SCHEMA.name)  # which nobody misses
-        gone = [name for name in after if name not in before and name not in ours]
-        live = await self._structure.live()
-        rows = {name: await self._structure.count(name) for name in gone if name in live}
-        fields = [
-            f"{collection}.{name}"
-            for collection, name in self._less(after, before)
-            if collection in live and await self._structure.has_values(collection, name)
-        ]
-        return [*(f"{name} ({count} rows)" for name, count in rows.items() if count), *fields]
+        gone = self.gone(self._shape(step.id), self._shape(step.id - 1))
+        live, lost = await self._structure.live(), []
+        for change in gone:
+            name = change.collection
+            if name not in live or name in _UNMISSED:
+                continue
+            if change.what == "collection" and (rows := await self._structure.count(name)):
+                lost.append(f"{name} ({rows} rows)")
+            if change.what == "field" and await self._structure.has_values(name, change.name):
+                lost.append(f"{name}.{change.name}")
+        return lost
 
     def alone(self) -> AbstractAsyncContextManager[str]:
         """While it lasts no other migrates this database: Busy for them."""
@@ -174,6 +174,7 @@ class Migration:
         return holding(self._store, LEASE, self._clock, refusal=refusal)
 
 
+_UNMISSED = {tables.LEASE.name, tables.SCHEMA.name}
 _SERVES = {
     index.name: index.serves
     for collection in tables.COLLECTIONS

@@ -58,7 +58,7 @@ class SchemaReport(Row, frozen=True, kw_only=True):
     adoption: AdoptionReport | None = None
     changes: list[Planned] = []
     built: list[Built] = []
-    lost: list[str] = []  # queries, by fields that an index began with, and none does any more
+    lost: list[str] = []  # queries by the fields of indexes that went, with none in their place
     probes: list[Probe] = []
 
     @property

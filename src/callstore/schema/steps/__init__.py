@@ -35,7 +35,8 @@ class Step(Struct, frozen=True, kw_only=True):
     """`oldest_code`: the oldest schema version whose code can still use the database after it.
 
     For no downtime a change is three steps, each its own release: one that adds what is new, one
-    whose code writes it and that fills old rows, one that takes the old away.
+    whose code writes it and that fills old rows, one that demands it and takes the old away. A step
+    that takes a field away is for no code that still names it.
     """
 
     id: int

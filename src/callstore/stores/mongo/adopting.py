@@ -275,6 +275,7 @@ async def _put(db: Database, calls: Sequence[Adopted], session: Session) -> Mark
     writes: dict[str, list[Any]] = {}
     for call in calls:
         if call.again:
+            # In the conversation that it was in: a call stays there.
             of_call = queries.of_call(oid(call.call.conversation_id), oid(call.call.id))
             for name in ("CallLogEntry", "CallEvent"):
                 writes.setdefault(name, []).append(DeleteMany(of_call))

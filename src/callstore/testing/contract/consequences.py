@@ -30,7 +30,7 @@ from callstore.testing.contract.plain_rows import (
 BEAT_EVERY = timedelta(seconds=30)
 FEW_FOR = timedelta(seconds=10)
 WATCH_BREAKS_AFTER = timedelta(seconds=120)
-STAMPED_AFTER = timedelta(minutes=6)
+STAMPED_AFTER = timedelta(minutes=6)  # what may come late, and a minute for clocks apart
 KEPT = timedelta(days=90)
 
 
