@@ -1,99 +1,146 @@
 """The doctor finds what others broke, and mends what can be mended."""
 
-import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.stores import database
 
-from callstore import User, open_calls
+from callstore import Calls, User, open_calls
 from callstore.retention.doctor import DoctorReport
+from callstore.stores.mongo import examine as in_mongo
+from callstore.stores.sqlite import examine as in_sqlite
 from callstore.testing import FakeClock, fake_ids
 
 IDS = fake_ids(11)
 CONVERSATION, ADA, BEN = IDS(), User(IDS()), User(IDS())
 
+Damage = Callable[[str], None]
 
-async def broken(path: Path, *statements: str, fix: bool = False) -> DoctorReport:
-    """Of one ended call, after somebody has run `statements` on the file."""
-    url, clock = f"sqlite:///{path}/calls.db", FakeClock()
+
+async def ended(calls: Calls, conversation: str = CONVERSATION) -> str:
+    """The id of a call that has ended."""
+    call = await calls.start(conversation, ADA, invite=[BEN])
+    await calls.join(call.id, BEN)
+    await calls.end(call.id)
+    return call.id
+
+
+async def broken(url: str, damage: Damage | None = None, *, fix: bool = False) -> DoctorReport:
+    """Of one ended call, after somebody has done damage to the database."""
+    clock = FakeClock()
     async with open_calls(url, clock=clock) as calls:
-        call = await calls.start(CONVERSATION, ADA, invite=[BEN])
-        await calls.join(call.id, BEN)
-        await calls.end(call.id)
-    with sqlite3.connect(path / "calls.db") as db:
-        for statement in statements:
-            db.execute(statement)
-    db.close()
+        await ended(calls)
+    if damage is not None:
+        damage(url)
     async with open_calls(url, clock=clock) as calls:
         report = await calls.doctor(fix=fix)
         return await calls.doctor() if fix else report
 
 
-async def test_a_sound_database_has_no_findings(tmp_path: Path) -> None:
-    report = await broken(tmp_path)
+async def test_a_sound_database_has_no_findings(new_url: str) -> None:
+    report = await broken(new_url)
     assert (report.calls, report.findings, report.fixed) == (1, [], 0)
 
 
-async def test_wrong_counts_are_found_and_mended(tmp_path: Path) -> None:
-    report = await broken(tmp_path, "UPDATE CallSession SET joinedCount = 7")
+def seven_joined(url: str) -> None:
+    database.change(url, "CallSession", joinedCount=7)
+
+
+async def test_wrong_counts_are_found(new_url: str) -> None:
+    report = await broken(new_url, seven_joined)
     assert [(f.problem, f.collection) for f in report.findings] == [("counts", "CallSession")]
     assert "7" in report.findings[0].detail
 
 
 @pytest.mark.parametrize(
-    ("statement", "said"),
+    ("damage", "said"),
     [
-        ("UPDATE CallSession SET peakParticipants = 9", "peakParticipants is 9"),
-        ("UPDATE CallSession SET modeSwitchCount = 7", "modeSwitchCount is 7"),
-        ("DELETE FROM CallLogEntry", "2 participants, but 0 log entries"),
+        (
+            lambda url: database.change(url, "CallSession", peakParticipants=9),
+            "peakParticipants is 9",
+        ),
+        (
+            lambda url: database.change(url, "CallSession", modeSwitchCount=7),
+            "modeSwitchCount is 7",
+        ),
+        (lambda url: database.delete(url, "CallLogEntry"), "2 participants, but 0 log entries"),
     ],
 )
-async def test_what_else_disagrees_is_found(tmp_path: Path, statement: str, said: str) -> None:
-    (finding,) = (await broken(tmp_path, statement)).findings
+async def test_what_else_disagrees_is_found(new_url: str, damage: Damage, said: str) -> None:
+    (finding,) = (await broken(new_url, damage)).findings
     assert finding.problem == "counts"
     assert said in finding.detail
 
 
-async def test_mended_counts_are_right(tmp_path: Path) -> None:
-    report = await broken(tmp_path, "UPDATE CallSession SET joinedCount = 7", fix=True)
+async def test_mended_counts_are_right(new_url: str) -> None:
+    report = await broken(new_url, seven_joined, fix=True)
     assert report.findings == []
+    (call,) = database.rows(new_url)["CallSession"]
+    assert call["joinedCount"] == 2
 
 
-async def test_counts_are_mended_with_the_peak_that_they_need(tmp_path: Path) -> None:
+async def test_counts_are_mended_with_the_peak_that_they_need(new_url: str) -> None:
     clock = FakeClock()
-    url = f"sqlite:///{tmp_path}/calls.db"
-    async with open_calls(url, clock=clock) as calls:
+    async with open_calls(new_url, clock=clock) as calls:
         call = await calls.start(CONVERSATION, ADA, invite=[BEN])
         await calls.join(call.id, BEN)
-    with sqlite3.connect(tmp_path / "calls.db") as db:
-        db.execute("UPDATE CallSession SET liveCount = 0, joinedCount = 0, peakParticipants = 0")
-    db.close()
-    async with open_calls(url, clock=clock) as calls:
+    database.change(new_url, "CallSession", liveCount=0, joinedCount=0, peakParticipants=0)
+    async with open_calls(new_url, clock=clock) as calls:
         assert (await calls.doctor(fix=True)).fixed >= 1
         mended = await calls.get(call.id)
         assert (mended.live_count, mended.joined_count, mended.peak_participants) == (2, 2, 2)
         assert (await calls.doctor()).findings == []
 
 
-async def test_a_missing_event_is_found_and_cannot_be_mended(tmp_path: Path) -> None:
-    report = await broken(tmp_path, "DELETE FROM CallEvent WHERE seq = 2", fix=True)
+async def test_a_missing_event_is_found_and_cannot_be_mended(new_url: str) -> None:
+    report = await broken(new_url, lambda url: database.delete(url, "CallEvent", seq=2), fix=True)
     assert [f.problem for f in report.findings] == ["seq_gap"]
+    assert 2 not in {event["seq"] for event in database.rows(new_url)["CallEvent"]}
 
 
-async def test_rows_whose_call_is_gone_are_found_and_deleted(tmp_path: Path) -> None:
-    gone = "PRAGMA foreign_keys = OFF", "DELETE FROM CallSession"
-    found = await broken(tmp_path, *gone)
-    assert {f.problem for f in found.findings} == {"orphan"}
-    assert {f.collection for f in found.findings} == {
-        "CallParticipant",
-        "CallLogEntry",
-        "CallEvent",
-    }
+OF_CALL = "CallParticipant", "CallLogEntry", "CallEvent"
 
 
-async def test_orphans_are_mended(tmp_path: Path) -> None:
-    gone = "PRAGMA foreign_keys = OFF", "DELETE FROM CallSession"
-    assert (await broken(tmp_path, *gone, fix=True)).findings == []
+def call_gone(url: str) -> None:
+    database.delete(url, "CallSession", status="ended")
+
+
+async def test_rows_whose_call_is_gone_are_found(new_url: str) -> None:
+    found = (await broken(new_url, call_gone)).findings
+    assert {f.problem for f in found} == {"orphan"}
+    assert sorted(f.collection for f in found) == sorted(OF_CALL)
+    assert set(database.rows(new_url)) >= {*OF_CALL}
+
+
+async def test_orphans_are_mended_and_no_other_row_goes(new_url: str) -> None:
+    clock = FakeClock()
+    async with open_calls(new_url, clock=clock) as calls:
+        await calls.start(IDS(), ADA, invite=[BEN])
+    kept = database.rows(new_url)
+    assert (await broken(new_url, call_gone, fix=True)).findings == []
+    assert database.rows(new_url) == kept
+
+
+async def test_orphans_are_found_once_each_however_many_rows_are_read_at_a_time(
+    new_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On MongoDB a batch ends within the rows of a call."""
+    monkeypatch.setattr(in_mongo, "_ROWS", 3)
+    monkeypatch.setattr(in_sqlite, "_BATCH", 2)
+    async with open_calls(new_url, clock=FakeClock()) as calls:
+        gone = {await ended(calls, IDS()) for _ in range(5)}
+        call_gone(new_url)
+        findings = (await calls.doctor()).findings
+        for name in OF_CALL:
+            of_one = len(database.rows(new_url)[name]) // 5
+            assert [f.detail for f in findings if f.collection == name] == [
+                f"{of_one} rows whose call is gone"
+            ] * 5
+            assert {f.id for f in findings if f.collection == name} == gone
+        assert (await calls.doctor(fix=True)).fixed == 15
+        left = database.rows(new_url)
+        assert [left.get(name, []) for name in OF_CALL] == [[], [], []]
 
 
 async def test_an_overdue_live_call_is_found_and_ended(tmp_path: Path) -> None:

@@ -69,3 +69,26 @@ def hold(url: str) -> None:
     else:
         with mongo_database(url) as database:
             database["CallSession"].update_many({}, {"$set": {"holds": ["e" * 24]}})
+
+
+def change(url: str, collection: str, **values: Any) -> None:
+    """Writes these values into every row."""
+    if url.startswith("sqlite"):
+        with sqlite_file(url) as db:
+            fields = ", ".join(f"{name} = ?" for name in values)
+            db.execute(f"UPDATE {collection} SET {fields}", [*values.values()])
+    else:
+        with mongo_database(url) as database:
+            database[collection].update_many({}, {"$set": values})
+
+
+def delete(url: str, collection: str, **where: Any) -> None:
+    """Deletes rows that have these values, and nothing with them."""
+    if url.startswith("sqlite"):
+        with sqlite_file(url) as db:
+            db.execute("PRAGMA foreign_keys = OFF")
+            bounds = " AND ".join(f"{name} = ?" for name in where) or "true"
+            db.execute(f"DELETE FROM {collection} WHERE {bounds}", [*where.values()])
+    else:
+        with mongo_database(url) as database:
+            database[collection].delete_many(where)
