@@ -143,6 +143,60 @@ async def test_orphans_are_found_once_each_however_many_rows_are_read_at_a_time(
         assert [left.get(name, []) for name in OF_CALL] == [[], [], []]
 
 
+def without(url: str, collection: str, *fields: str) -> None:
+    """Takes the fields out of every row, as whoever had switched the validator off."""
+    with database.mongo_database(url) as db:
+        db.command({"collMod": collection, "validationLevel": "off"})
+        db[collection].update_many({}, {"$unset": dict.fromkeys(fields, "")})
+        db.command({"collMod": collection, "validationLevel": "strict"})
+
+
+@pytest.mark.parametrize("rows_at_a_time", [1, 20_000])
+async def test_missing_nulls_are_found_and_written(
+    new_mongo: str, monkeypatch: pytest.MonkeyPatch, rows_at_a_time: int
+) -> None:
+    monkeypatch.setattr(in_mongo, "_ROWS", rows_at_a_time)
+    async with open_calls(new_mongo, clock=FakeClock()) as calls:
+        await ended(calls)
+        before = database.rows(new_mongo)
+        assert (await calls.doctor()).findings == []
+        without(new_mongo, "CallParticipant", "anonymizedAt", "deviceInfo")
+        without(new_mongo, "CallLogEntry", "hiddenAt")
+        findings = (await calls.doctor()).findings
+        assert sorted((f.problem, f.collection, f.detail) for f in findings) == [
+            *[("missing_nulls", "CallLogEntry", "lacks hiddenAt")] * 2,
+            *[("missing_nulls", "CallParticipant", "lacks deviceInfo, anonymizedAt")] * 2,
+        ]
+        ids = {str(row["_id"]) for n in ("CallLogEntry", "CallParticipant") for row in before[n]}
+        assert {f.id for f in findings} == ids
+        assert (await calls.doctor(fix=True)).fixed == 4
+        assert (await calls.doctor()).findings == []
+    assert database.rows(new_mongo) == before
+
+
+async def test_a_row_that_lacks_a_null_has_it_before_anything_else_of_it_is_mended(
+    new_mongo: str,
+) -> None:
+    def damage(url: str) -> None:
+        seven_joined(url)
+        without(url, "CallSession", "routerId")
+
+    assert (await broken(new_mongo, damage, fix=True)).findings == []
+
+
+async def test_what_older_code_may_leave_out_is_no_finding(new_mongo: str) -> None:
+    report = await broken(new_mongo, lambda url: without(url, "CallSession", "horizons"))
+    assert report.findings == []
+
+
+async def test_what_must_not_be_null_is_not_made_up(new_mongo: str) -> None:
+    def damage(url: str) -> None:
+        without(url, "CallParticipant", "deviceInfo", "role")
+
+    report = await broken(new_mongo, damage, fix=True)
+    assert [f.problem for f in report.findings] == ["missing_nulls"] * 2
+
+
 async def test_an_overdue_live_call_is_found_and_ended(tmp_path: Path) -> None:
     clock = FakeClock()
     async with open_calls(f"sqlite:///{tmp_path}/calls.db", clock=clock) as calls:

@@ -340,7 +340,7 @@ METHODS: dict[str, Work] = {
     "copying: rows that are there": lambda w: w.calls._store.rows_like("CallSession", [w.ended]),
     "copying: rows written": lambda w: w.calls._store.put_rows("CallSession", [bare(w.ended)]),
     "copying: rows deleted": lambda w: w.calls._store.delete_rows("CallSession", [w.spare]),
-    "an orphan deleted": lambda w: w.calls._store.delete_orphan(w.orphan),
+    "an orphan deleted": lambda w: w.calls._store.mend(w.orphan),
     "doctor": lambda w: w.calls.doctor(),
     "schema: up": lambda w: w.calls.schema.up(),
     "schema: rows that differ": lambda w: w.structure.count("CallHold", {"callSessionId": PRESENT}),

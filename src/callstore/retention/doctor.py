@@ -45,8 +45,8 @@ class Doctor:
         self._liveness = settings.liveness
 
     async def examine(self, *, fix: bool, progress: Callable[[int], object] | None) -> DoctorReport:
-        """Overdue live calls, orphans, counts that disagree with rows, gaps in seq, files without a
-        row and rows without a file.
+        """Overdue live calls, orphans, rows that lack a null, counts that disagree with rows, gaps
+        in seq, files without a row and rows without a file.
 
         A gap cannot be mended: the event is gone. An overdue call is ended only when the rules
         allow it, which for lost parties wants regular sweeps. A file goes only if it is of a call
@@ -67,7 +67,8 @@ class Doctor:
         seen = await self._strays()
         findings += seen.findings
         fixed = 0
-        for finding in findings if fix else ():
+        # MongoDB refuses every change of a row while a field is missing: those first.
+        for finding in sorted(findings, key=_is_whole) if fix else ():
             fixed += await self._mend(finding, seen)
         return DoctorReport(calls=calls, files=seen.files, findings=findings, fixed=fixed)
 
@@ -92,8 +93,8 @@ class Doctor:
                     return not call.live
                 case "counts":
                     return bool(await self._group.submit(Recount(call_id=finding.id)))
-                case "orphan":
-                    await self._store.delete_orphan(finding)
+                case "orphan" | "missing_nulls":
+                    await self._store.mend(finding)
                     return True
                 case "row_without_file" if seen.there > seen.gone:
                     return await self._mend_row(finding.id)
@@ -118,3 +119,7 @@ class Doctor:
             return False
         await self._uploads.files.remove(file)
         return True
+
+
+def _is_whole(finding: Finding) -> bool:
+    return finding.problem != "missing_nulls"

@@ -130,14 +130,15 @@ PAPERS = ("CallHold", "CallErasure")
 
 class Finding(Struct, frozen=True, kw_only=True, rename="camel"):
     """Something a doctor found. `problem` is one of: counts, seq_gap, orphan (rows of the call `id`
-    are there, the call is not), overdue, row_without_file (the recording's is gone), file_size (it
-    is not as long as it was), file_without_row (`id` is its path), storage (files could not be
-    looked at)."""
+    are there, the call is not), missing_nulls (the row `id` lacks fields that may be null),
+    overdue, row_without_file (the recording's is gone), file_size (it is not as long as it was),
+    file_without_row (`id` is its path), storage (files could not be looked at)."""
 
     problem: Literal[
         "counts",
         "seq_gap",
         "orphan",
+        "missing_nulls",
         "overdue",
         "row_without_file",
         "file_size",
@@ -251,8 +252,8 @@ class Store(Protocol):
     async def change_lease(self, id: str, change: Change) -> Lease | None:
         """Atomically reads the lease, asks `change`, writes what it gives; None: nothing."""
 
-    async def delete_orphan(self, finding: Finding) -> None:
-        """Deletes the rows that an orphan finding is about."""
+    async def mend(self, finding: Finding) -> None:
+        """Deletes the rows that an orphan finding is about; writes nulls that are missing."""
 
     # -- reading: each in one snapshot; participants by one second query
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from callstore.schema import tables
 from callstore.schema.declaration import Collection
 from callstore.stores.findings import Counted, judge
-from callstore.stores.mongo import queries
-from callstore.stores.mongo.codec import Document, oid
+from callstore.stores.mongo import moving, queries
+from callstore.stores.mongo.codec import Document, key, oid
 from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import Marker, Session
 from callstore.stores.protocol import Finding
@@ -135,7 +136,59 @@ async def orphans(
     return findings, upto
 
 
-async def delete_orphan(
+KEPT = tuple(c for c in tables.COLLECTIONS if c not in (tables.LEASE, tables.SCHEMA))
+
+
+async def missing_nulls(
+    db: Database, collection: Collection, after: Any, session: Session
+) -> tuple[list[Finding], Any]:
+    """Of the next rows by `_id`: those that lack a field, and the last one looked at (None: no
+    more)."""
+    rows, bounds = db[collection.name], {"$gt": after} if after else {}
+    ids = rows.find({"_id": bounds} if bounds else {}, {"_id": 1}, session=session, hint="_id_")
+    last = await ids.sort("_id", 1).skip(_ROWS - 1).limit(1).to_list()
+    upto = last[0]["_id"] if last else None
+    if upto is not None:
+        bounds = {**bounds, "$lte": upto}
+    names = _nullable(collection)
+    lacking = {"$or": [{name: {"$exists": False}} for name in names]}
+    where = {"_id": bounds, **lacking} if bounds else lacking
+    found = rows.find(where, dict.fromkeys(names, 1), session=session, hint="_id_")
+    findings = [
+        Finding(
+            problem="missing_nulls",
+            collection=collection.name,
+            id=str(row["_id"]),
+            detail=f"lacks {', '.join(name for name in names if name not in row)}",
+        )
+        async for row in found
+    ]
+    return findings, upto
+
+
+def _nullable(collection: Collection) -> list[str]:
+    """But those that rows of older code may lack."""
+    return [key(f.name) for f in collection.fields if f.nullable and not f.coming]
+
+
+async def mend(db: Database, finding: Finding, session: Session) -> tuple[None, Marker | None]:
+    work = _delete_orphan if finding.problem == "orphan" else _write_nulls
+    return await work(db, finding, session)
+
+
+async def _write_nulls(
+    db: Database, finding: Finding, session: Session
+) -> tuple[None, Marker | None]:
+    collection = tables.BY_NAME[finding.collection]
+    row = await db[collection.name].find_one({"_id": oid(finding.id)}, session=session)
+    if row is not None:
+        nulls = {name: None for name in _nullable(collection) if name not in row}
+        place = moving.place(collection, row)
+        await db[collection.name].update_one(place, {"$set": nulls}, session=session)
+    return None, None
+
+
+async def _delete_orphan(
     db: Database, finding: Finding, session: Session
 ) -> tuple[None, Marker | None]:
     assert finding.conversation_id is not None

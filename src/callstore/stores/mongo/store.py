@@ -176,10 +176,8 @@ class MongoStore:
 
         return await self._engine.change(work)
 
-    async def delete_orphan(self, finding: Finding) -> None:
-        await self._engine.change(
-            lambda session: examine.delete_orphan(self._engine.db, finding, session)
-        )
+    async def mend(self, finding: Finding) -> None:
+        await self._engine.change(lambda session: examine.mend(self._engine.db, finding, session))
 
     # -- reading
 
@@ -364,14 +362,14 @@ class MongoStore:
 
     async def examine(self) -> AsyncIterator[tuple[int, list[Finding]]]:
         db = self._engine.db
-        for collection in queries.CHILDREN:
-            key: examine.Key | None = None
-            more = True
+        looks = [partial(examine.missing_nulls, db, each) for each in examine.KEPT]
+        looks += [partial(examine.orphans, db, each) for each in queries.CHILDREN]
+        for look in looks:
+            place, more = None, True
             while more:
-                work = partial(examine.orphans, db, collection, key)
-                found, key = await self._engine.read(work, long=True)
+                found, place = await self._engine.read(partial(look, place), long=True)
                 yield 0, found
-                more = key is not None
+                more = place is not None
         after: ObjectId | None = None
         while True:
             counting = partial(examine.miscounted, db, after)

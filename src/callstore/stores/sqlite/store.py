@@ -145,7 +145,8 @@ class SqliteStore:
 
         return await self._engine.change(work)
 
-    async def delete_orphan(self, finding: Finding) -> None:
+    async def mend(self, finding: Finding) -> None:
+        """Of an orphan: no row of a table lacks a field."""
         await self._engine.change(partial(examine.delete_orphan, finding=finding))
 
     # -- reading
