@@ -21,7 +21,6 @@ from callstore import Calls, errors, open_calls
 from callstore.schema.report import SchemaReport
 from callstore.schema.shape import changes
 from callstore.schema.steps import HISTORY, History, Step
-from callstore.schema.tables import COLLECTIONS
 from callstore.stores.leases import take
 from callstore.stores.mongo import shape as mongo_shape
 from callstore.stores.sqlite import shape as sqlite_shape
@@ -259,31 +258,6 @@ class TestDown:
         with pytest.raises(errors.SchemaMismatch, match="newer callstore"):
             async with open_calls(new_url):
                 pass
-
-
-class TestVerify:
-    async def test_all_that_must_be_refused_is(self, new_url: str) -> None:
-        await filled(new_url)
-        before = database.rows(new_url)
-        async with open_calls(new_url) as calls:
-            probes = (await calls.schema.verify()).probes
-        assert [probe for probe in probes if not probe.ok] == []
-        names = {(probe.collection, probe.name) for probe in probes}
-        for collection in COLLECTIONS:
-            for rule in collection.rules:
-                assert (collection.name, rule.name) in names
-            for index in collection.indexes:
-                assert not index.unique or (collection.name, f"{index.name}, twice") in names
-        assert database.rows(new_url) == before
-
-    async def test_what_is_taken_that_must_not_be_is_told(self, new_url: str) -> None:
-        await filled(new_url)
-        database.drop_index(new_url, "CallSession", "CallSession_oneLive")
-        async with open_calls(new_url, check_schema=False) as calls:
-            probes = (await calls.schema.verify()).probes
-        assert [(p.name, p.detail) for p in probes if not p.ok] == [
-            ("CallSession_oneLive, twice", "it was taken")
-        ]
 
 
 @pytest.mark.parametrize("batches", [1, 2, 5])

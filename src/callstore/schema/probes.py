@@ -2,17 +2,18 @@
 same spoiled in one way. Pure."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, get_origin
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from callstore.calls.model import MOST
 from callstore.schema.declaration import Collection, Field
 from callstore.schema.papers import AUDIT, HOLD
 from callstore.schema.tables import CALL, COLLECTIONS
 from callstore.stores.structure import ProbeRow
+from callstore.validation import EARLIEST, LATEST
 
 Ids = Callable[[], str]
 
@@ -33,8 +34,10 @@ def probes(new_id: Ids, now: datetime) -> Iterator[ProbeOf]:
         for field in collection.fields:
             if field.type is not Any:  # which takes anything
                 yield make.probe(f"{field.name} of another type", spoiled=field.name)
+            for said, value in _outside(field):
+                yield make.changed(f"{field.name} {said}", {field.attribute: value})
         for rule in collection.rules:
-            yield make.breaking(rule.name)
+            yield from make.breaking(rule.name)
         yield make.twice("key", same_id="id" in collection.key)
         for index in collection.indexes:
             if index.unique:
@@ -57,10 +60,17 @@ class _Maker:
         row = self.row
         return self._of([*self._before(row), self._try(row, spoiled)], name, refused=refused)
 
-    def breaking(self, rule: str) -> ProbeOf:
+    def changed(self, name: str, changes: dict[str, Any]) -> ProbeOf:
         row = self.row
-        row = replace(row, **_broken(rule, row))
-        return self._of([*self._before(row), self._try(row)], rule)
+        for attribute, value in changes.items():  # past the row's own derivations
+            force_setattr(row, attribute, value)
+        return self._of([*self._before(row), self._try(row)], name)
+
+    def breaking(self, rule: str) -> Iterator[ProbeOf]:
+        first, *others = _broken(rule, self.row)
+        yield self.changed(rule, first)
+        for other in others:
+            yield self.changed(f"{rule}, the other way", other)
 
     def twice(self, name: str, *, same_id: bool) -> ProbeOf:
         row = self.row
@@ -115,6 +125,24 @@ def _value(field: Field, new_id: Ids, now: datetime) -> Any:
     return type(field.low or 0)(field.low or 0)
 
 
+def _outside(field: Field) -> Iterator[tuple[str, Any]]:
+    """What is of the field's type, and just not among its choices or in its range."""
+    if field.choices:
+        yield "none of its choices", "no such choice"
+        return
+    if field.kind == "time":
+        yield "too early", EARLIEST - _MS
+        yield "too late", LATEST + _MS
+    of: Any = "x" if field.kind == "text" else 1  # a text has a length
+    if field.low is not None and (field.low > 0 or field.kind != "text"):
+        yield "below its range", of * (field.low - 1)
+    if field.high is not None and field.high < MOST:
+        yield "above its range", of * (field.high + 1)
+
+
+_MS = timedelta(milliseconds=1)
+
+
 def _matching(index: str, row: Any) -> dict[str, Any]:
     """Changes that bring a row under a partial index."""
     return {
@@ -124,14 +152,18 @@ def _matching(index: str, row: Any) -> dict[str, Any]:
     }.get(index, {})
 
 
-def _broken(rule: str, row: Any) -> dict[str, Any]:
-    """Changes that break a rule between fields, and nothing else."""
-    return {
-        "exactlyOneParty": {"anonymous_user_id": row.id},
-        "exactlyOneThing": {"call_session_id": row.id},
-        "partyOfItsColumns": {"party": f"g:{row.id}"},
-        "liveStatus": {"status": "active"},
-        "liveUntilEnded": {"ended_at": None},
-        "noMoreThanSeats": {"live_count": 1},
-        "rtpCapabilitiesSize": {"rtp_capabilities": "x" * 600_000},
-    }[rule]
+def _broken(rule: str, row: Any) -> list[dict[str, Any]]:
+    """Changes that break a rule between fields, and nothing else; each is one way to."""
+    nobody: dict[str, Any] = {"user_id": None}
+    if "party" in row.__struct_fields__:
+        nobody["party"] = None
+    broken: dict[str, list[dict[str, Any]]] = {
+        "exactlyOneParty": [{"anonymous_user_id": row.id}, nobody],
+        "exactlyOneThing": [{"call_session_id": row.id}, {"conversation_id": None}],
+        "partyOfItsColumns": [{"party": f"g:{row.id}"}],
+        "liveStatus": [{"status": "active"}, {"live": True, "ended_at": None}],
+        "liveUntilEnded": [{"ended_at": None}, {"live": True, "status": "active"}],
+        "noMoreThanSeats": [{"live_count": 1}, {"peak_participants": MOST}],
+        "rtpCapabilitiesSize": [{"rtp_capabilities": "x" * 600_000}],
+    }
+    return broken[rule]
