@@ -98,6 +98,19 @@ class TestUp:
         assert told[-1] == ("index CallSession_history", 31, 31)
         assert report.pending == []
 
+    async def test_an_index_of_words_is_planned_to_take_longer(self, new_url: str) -> None:
+        await filled(new_url)
+        database.drop_index(new_url, "CallTranscription", "CallTranscription_spoken")
+        if new_url.startswith("sqlite"):
+            with database.sqlite_file(new_url) as db:
+                db.execute("DROP TABLE CallTranscription_words")
+        else:
+            database.drop_index(new_url, "CallTranscription", "CallTranscription_words")
+        async with open_calls(new_url, check_schema=False) as calls:
+            planned = (await calls.schema.plan()).changes
+        seconds = {p.name.partition("_")[2]: p.seconds or 0 for p in planned}
+        assert 10 <= seconds["words"] / seconds["spoken"] <= 60
+
     async def test_what_a_step_takes_away_is_planned(self, new_url: str) -> None:
         await filled(new_url)
         fewer = History(

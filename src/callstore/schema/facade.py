@@ -120,7 +120,7 @@ class Schema:
             action=_ACTIONS[change.kind, (change.collection, change.name) in known],
             detail=self._detail(change),
             rows=rows,
-            seconds=rows / self._structure.rows_per_second if index else None,
+            seconds=rows / self._structure.rows_per_second(change.wanted) if index else None,
         )
 
     def _detail(self, change: Change) -> str:

@@ -79,9 +79,8 @@ class Structure(Protocol):
         """Which of the shapes that steps keep is this store's: sqlite or mongodb."""
         ...
 
-    @property
-    def rows_per_second(self) -> int:
-        """That an index build goes through, about."""
+    def rows_per_second(self, index: Definition) -> int:
+        """That a build of the index goes through, about. One of words has many entries a row."""
         ...
 
     @property
