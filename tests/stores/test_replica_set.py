@@ -183,12 +183,17 @@ async def test_all_are_gone_and_come_back(three: LocalMongod) -> None:
             calls.sweep(),
             calls.mark_seen(user(1)),
             calls.quality.analyse(call.id),
-            calls.doctor(),
         )
         began = time.monotonic()
         results = await asyncio.gather(*works, return_exceptions=True)
-        assert {getattr(result, "code", None) for result in results} == {"store_unavailable"}
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 5  # each gives up after a second
+        for result in results:
+            assert isinstance(result, errors.StoreUnavailable), result
+            assert "cannot be reached" in str(result)
+        began = time.monotonic()
+        with pytest.raises(errors.StoreUnavailable, match="cannot be reached"):
+            await calls.doctor()
+        assert time.monotonic() - began < 10  # no deadline: the driver looks for a server for 5 s
         with pytest.raises(errors.StoreUnavailable, match="cannot be reached"):
             async with open_calls(url, settings={"command_deadline": 1}):
                 pass
