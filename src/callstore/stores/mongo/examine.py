@@ -9,6 +9,7 @@ from callstore.stores.mongo import moving, queries
 from callstore.stores.mongo.codec import Document, key, oid
 from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import Marker, Session
+from callstore.stores.mongo.rows import fetch
 from callstore.stores.protocol import Finding
 
 _CALLS = 1000  # looked at together
@@ -180,8 +181,7 @@ async def _write_nulls(
     db: Database, finding: Finding, session: Session
 ) -> tuple[None, Marker | None]:
     collection = tables.BY_NAME[finding.collection]
-    row = await db[collection.name].find_one({"_id": oid(finding.id)}, session=session)
-    if row is not None:
+    for row in await fetch(db, collection.name, {"_id": oid(finding.id)}, session):
         nulls = {name: None for name in _nullable(collection) if name not in row}
         place = moving.place(collection, row)
         await db[collection.name].update_one(place, {"$set": nulls}, session=session)
