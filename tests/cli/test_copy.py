@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
-from tests.cli.conftest import Made, Run, Scene
+from tests.cli.conftest import A, B, C, Made, Run, Scene, program
+
+from callstore import Calls
 
 
 def test_it_says_what_was_copied_and_that_it_is_the_same(
@@ -25,3 +27,39 @@ def test_what_it_cannot_copy_it_refuses(run: Run, path: Path, tmp_path: Path) ->
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert refused.stderr.startswith("error: database_not_found: ")
     assert run("copy", "only-one").exit_code == 2
+
+
+def test_while_calls_are_live_it_says_what_to_do(
+    run: Run, made: Made, path: Path, tmp_path: Path
+) -> None:
+    made(lambda calls: calls.start(C, A, invite=[B]))
+    copy = ("copy", f"sqlite:///{path}", f"sqlite:///{tmp_path}/b.db")
+    refused = run(*copy)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr == (
+        "error: conflict: 1 calls are live: end them, or copy with live (--live)\n"
+    )
+    done = run(*copy, "--live")
+    assert done.exit_code == 0
+    assert "rows on both sides, the same" in done.stdout
+
+
+def test_what_goes_on_changing_until_the_end_is_named(
+    made: Made, path: Path, tmp_path: Path
+) -> None:
+    copy = ("copy", "--live", f"sqlite:///{path}", f"sqlite:///{tmp_path}/b.db")
+
+    async def written_meanwhile(calls: Calls) -> tuple[int, str, str]:
+        call = await calls.start(C, A)
+        with program(*copy) as process:
+            while process.poll() is None:
+                await calls.join(call.id, B)
+                await calls.leave(call.id, B)
+            said, error = process.communicate()
+        return process.returncode, said, error
+
+    code, said, error = made(written_meanwhile)
+    assert code == 1
+    assert "differs" in said
+    assert error.startswith("error: conflict: CallSession")
+    assert error.endswith(" went on changing: stop what writes to SRC and copy once more\n")

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,13 +19,14 @@ from tests.stores import database
 from tests.stores.prisma import Prisma, make
 from tests.stores.test_schema_rules import papers, said_and_recorded
 
-from callstore import Calls, copy_calls, errors, open_calls
+from callstore import copy_calls, errors, open_calls
 from callstore.copying import NAMES, _Sum
 from callstore.testing import FakeClock, user
 from callstore.testing.contract.quality import report_at
 from callstore.testing.contract.world import ANN, BOB, CAT, ROOM, check_sound
 
 Rows = dict[str, dict[Any, Any]]
+VERIFYING = "verifying the source's CallSession"
 
 
 async def rows_of(url: str) -> Rows:
@@ -63,6 +65,14 @@ def file(tmp_path: Path) -> Callable[[str], str]:
     return lambda name: f"sqlite:///{tmp_path}/{name}.db"
 
 
+@pytest.fixture(params=["up", "down"])
+def way(
+    request: pytest.FixtureRequest, file: Callable[[str], str], new_mongo: str
+) -> tuple[str, str]:
+    """From where to where, and the other way."""
+    return (file("a"), new_mongo) if request.param == "up" else (new_mongo, file("a"))
+
+
 async def test_there_and_back_every_row_is_what_it_was(
     file: Callable[[str], str], new_mongo: str
 ) -> None:
@@ -89,17 +99,14 @@ async def test_run_again_it_brings_what_has_changed(
     again = await copy_calls(file("a"), new_mongo)
     assert {each.written for each in again.collections.values()} == {0}
     async with open_calls(file("a")) as calls:
-        assert await calls.mark_seen(BOB, [i.call_session_id for i in (await _log(calls))]) >= 0
+        assert await calls.mark_seen(CAT) == 1
         await calls.start(ROOM, ANN)
         await calls.end((await calls.live_in(ROOM)).id)  # type: ignore[union-attr]
     more = await copy_calls(file("a"), new_mongo)
     assert more.verified
     assert more.collections["CallSession"].written == 1
+    assert more.collections["CallLogEntry"].written == 2  # CAT's, and ANN's of the new call
     assert await rows_of(file("a")) == await rows_of(new_mongo)
-
-
-async def _log(calls: Calls) -> list[Any]:
-    return (await calls.log(BOB)).items
 
 
 async def test_what_was_erased_or_expired_meanwhile_goes(
@@ -130,15 +137,14 @@ async def test_what_was_deleted_and_said_again_takes_its_place(
         assert (await calls.captions.search("old", call_id=call.id)).items == []
 
 
-async def test_live_calls_are_refused_unless_they_may_be_copied(
-    file: Callable[[str], str], new_mongo: str
-) -> None:
-    await fill(file("a"), live=True)
+async def test_live_calls_are_refused_unless_they_may_be_copied(way: tuple[str, str]) -> None:
+    src, dst = way
+    await fill(src, live=True)
     with pytest.raises(errors.Conflict, match="1 calls are live"):
-        await copy_calls(file("a"), new_mongo)
-    report = await copy_calls(file("a"), new_mongo, live=True)
+        await copy_calls(src, dst)
+    report = await copy_calls(src, dst, live=True)
     assert (report.verified, report.passes) == (True, 2)
-    async with open_calls(new_mongo) as calls:  # it goes on there
+    async with open_calls(dst) as calls:  # it goes on there
         call = await calls.live_in(ROOM)
         assert call is not None
         assert (await calls.join(call.id, user(77))).call.live_count == 3
@@ -146,11 +152,10 @@ async def test_live_calls_are_refused_unless_they_may_be_copied(
         await check_sound(calls)
 
 
-async def test_with_live_it_brings_what_is_written_meanwhile(
-    file: Callable[[str], str], new_mongo: str
-) -> None:
-    await fill(file("a"), live=True)
-    async with open_calls(file("a")) as calls:
+async def test_with_live_it_brings_what_is_written_meanwhile(way: tuple[str, str]) -> None:
+    src, dst = way
+    await fill(src, live=True)
+    async with open_calls(src) as calls:
         call = await calls.live_in(ROOM)
         assert call is not None
         told = 0
@@ -163,14 +168,12 @@ async def test_with_live_it_brings_what_is_written_meanwhile(
             for n in range(100, 130):
                 await calls.join(call.id, user(n))
 
-        report, _ = await asyncio.gather(
-            copy_calls(file("a"), new_mongo, live=True, progress=progress), work()
-        )
+        report, _ = await asyncio.gather(copy_calls(src, dst, live=True, progress=progress), work())
     assert told > 1
     if not report.verified:  # it was written to until the very end
-        report = await copy_calls(file("a"), new_mongo, live=True)
+        report = await copy_calls(src, dst, live=True)
     assert report.verified
-    assert await rows_of(file("a")) == await rows_of(new_mongo)
+    assert await rows_of(src) == await rows_of(dst)
 
 
 async def test_a_database_with_calls_of_its_own_is_left_alone(
@@ -225,24 +228,19 @@ async def test_a_source_that_is_not_there_is_not_made(
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    "at", ["CallParticipant", "CallEvent", "verifying the source's CallSession"]
-)
-@pytest.mark.parametrize("way", ["up", "down"])
-async def test_one_that_was_killed_goes_on(
-    file: Callable[[str], str], new_mongo: str, at: str, way: str
-) -> None:
-    async with open_calls(file("a")) as calls:
+@pytest.mark.parametrize("at", ["CallParticipant", "CallEvent", VERIFYING])
+async def test_one_that_was_killed_goes_on(way: tuple[str, str], at: str) -> None:
+    src, dst = way
+    async with open_calls(src) as calls:
         await calls.seed(700)
-    src, dst = file("a"), new_mongo
-    if way == "down":
-        await copy_calls(src, dst)
-        src, dst = dst, file("b")
-    await asyncio.to_thread(_killed, src, dst, at)
+    assert await asyncio.to_thread(_killed, *way, at) == -signal.SIGKILL
     async with open_calls(dst, check_schema=False) as calls:
         await calls._store.change_lease("copy", _ended)  # a minute has gone by
     report = await copy_calls(src, dst)
     assert report.verified
+    for name in NAMES if at == VERIFYING else NAMES[: NAMES.index(at)]:
+        assert report.collections[name].written == 0  # by the first already
+    assert report.collections["CallParticipant"].rows > 0
     assert await rows_of(src) == await rows_of(dst)
     async with open_calls(dst) as calls:
         assert (await calls.doctor()).findings == []
@@ -252,7 +250,8 @@ def _ended(lease: Any) -> Any:
     return lease and msgspec.structs.replace(lease, holder=None)
 
 
-def _killed(src: str, dst: str, at: str) -> None:
+def _killed(src: str, dst: str, at: str) -> int:
+    """How the copy ended that was killed when it told of this."""
     code = (
         "import asyncio, sys, callstore\n"
         "told = lambda what, done, total: print(what, flush=True)\n"
@@ -264,6 +263,7 @@ def _killed(src: str, dst: str, at: str) -> None:
         for line in process.stdout:
             if line.strip() == at:
                 process.kill()
+    return process.returncode
 
 
 class Thing(msgspec.Struct):
