@@ -17,6 +17,7 @@ from callstore.schema import tables
 from callstore.schema.declaration import Collection, Field
 from callstore.schema.export import Format
 from callstore.schema.export.rows import COLLECTIONS, of_parties
+from callstore.testing import FakeClock
 
 DATA = Path(__file__).parent / "data"
 Case = tuple[str, Any, list[str]]  # collection, row, fields that are as Prisma gives them
@@ -31,8 +32,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
 
 async def _rows(path: Path) -> Rows:
     found: Rows = {}
-    async with open_calls(f"sqlite:///{path}") as calls:
-        await write(calls)
+    clock = FakeClock()
+    async with open_calls(f"sqlite:///{path}", clock=clock) as calls:
+        await write(calls, clock)
         for collection in COLLECTIONS:
             listed, _ = await calls._store.rows(collection.name, None, 200)
             found[collection.name] = [json.loads(msgspec.json.encode(row)) for row in listed]
