@@ -1,12 +1,13 @@
 """Bars while something takes long: on a terminal they move, elsewhere there are none."""
 
 import re
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 from bson import ObjectId
 from tests.cli.conftest import A, B, C, Made, on_a_terminal, program
-from tests.stores.database import mongo_database
+from tests.stores.database import mongo_database, sqlite_file
 from tests.stores.prisma import Prisma, make
 
 REDRAWN = re.compile(r"\r\x1b\[2K(?:\x1b\[1A\x1b\[2K)*")
@@ -54,6 +55,35 @@ def test_taking_over_shows_how_far_it_is(new_mongo: str) -> None:
     said = on_a_terminal("--store", new_mongo, "schema", "up")
     check_moving(frames(said))
     assert "up to date" in said
+
+
+def test_an_index_that_is_built_shows_how_far_it_is(made: Made, path: Path) -> None:
+    made(lambda calls: calls.start(C, A))
+    with sqlite_file(f"sqlite:///{path}") as db:
+        for name in ("party", "log", "conversation", "unseen"):
+            db.execute(f"DROP INDEX CallLogEntry_{name}")
+        write_entries(db, 300_000)
+    up = ("--store", f"sqlite:///{path}", "schema", "up")
+    said = on_a_terminal(*up)
+    seen = frames(said)
+    check_moving(seen)
+    assert ("index CallLogEntry_conversation", 100) in seen[-1]
+    assert "up to date" in said
+    check_plain(*up)
+
+
+def write_entries(db: sqlite3.Connection, count: int) -> None:
+    """Entries like the one that is there, each of another party."""
+    db.execute("PRAGMA ignore_check_constraints = ON")  # they are right, and checks take long
+    id = "printf('f%023x', n)"
+    own = {"id": id, "userId": id, "party": f"'u:' || {id}"}
+    columns = [name for _, name, *_ in db.execute("PRAGMA table_info(CallLogEntry)")]
+    db.execute(
+        "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers LIMIT ?)"
+        f" INSERT INTO CallLogEntry SELECT {', '.join(own.get(name, name) for name in columns)}"
+        " FROM numbers, (SELECT * FROM CallLogEntry LIMIT 1)",
+        (count,),
+    )
 
 
 def write_calls(db: Any, count: int) -> None:
