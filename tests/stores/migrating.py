@@ -3,6 +3,7 @@ and takes away what it replaces. As a script, it takes a database up, and tells 
 stdout."""
 
 import asyncio
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -134,6 +135,7 @@ def killed_at(what: str, batch: int, url: str) -> None:
             if not batch:
                 process.kill()
                 break
+    assert process.returncode == -signal.SIGKILL
 
 
 def ended(lease: Any) -> Any:

@@ -230,12 +230,12 @@ def many(prisma: Prisma, calls: int) -> None:
         prisma.end_call(call, ANN)
 
 
-@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("batch", [1, 2])  # of four
 async def test_one_that_is_killed_at_any_batch_goes_on(new_mongo: str, db: Any, batch: int) -> None:
     many(Prisma(db), 1000)
     killed_at("taking over calls", batch, new_mongo)
     adopted = db["CallSession"].count_documents({"version": 1})
-    assert 0 < adopted <= 1000
+    assert 250 * batch <= adopted < 1000
     async with open_calls(new_mongo, check_schema=False) as calls:
         await calls._store.change_lease("schema", lambda old: old and ended(old))
         report = await calls.schema.up()
