@@ -88,16 +88,16 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 MUCH = ("privacy/test_memory.py", "::test_twenty_thousand_calls")
-CONTRACT = ("stores/test_sqlite.py", "stores/test_mongo.py")
+RANDOM = ("::TestLives::", "::TestRandomPasts::")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The contract on three stores, random examples and much of one thing go the same ways again
-    and again, and the tracer makes them take half as long again: what is covered is said by tests
-    that mean to go there. The contract is traced where it is fastest, in memory; the rest, where it
-    is kept, and what is a store's own by the tests of that."""
+    """Random examples and much of one thing go the same ways again and again, and the tracer makes
+    them take twice as long: what is covered is said by tests that mean to go there. The contract's
+    random ones are traced where they are fastest, in memory; the rest, where it is kept."""
     for item in items:
         random = is_hypothesis_test(getattr(item, "function", None))
-        elsewhere = random and "stores/test_memory.py" not in item.nodeid
-        if elsewhere or any(name in item.nodeid for name in (*CONTRACT, *MUCH)):
+        random = random or any(name in item.nodeid for name in RANDOM)
+        in_memory = "stores/test_memory.py" in item.nodeid
+        if random != in_memory or any(name in item.nodeid for name in MUCH):
             item.add_marker("no_cover")
