@@ -19,6 +19,7 @@ from callstore.ids import NOBODY
 from callstore.testing import FakeClock
 from callstore.testing.data import user
 
+pytestmark = pytest.mark.xdist_group("documents models")  # rows that are written once for all
 TEXT = (Path(__file__).parent / "data" / "document.prisma").read_text()
 SCALARS: dict[str, tuple[type, ...]] = {
     "String": (str,),

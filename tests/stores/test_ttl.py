@@ -17,6 +17,7 @@ from callstore.testing import LocalMongod, local_mongod
 from callstore.testing.clock import FakeClock
 from callstore.testing.contract.world import ANN, BOB, HALL, ROOM
 
+pytestmark = pytest.mark.xdist_group("ttl")  # a server in a hurry, started once
 EXPIRING = [c for c in tables.COLLECTIONS if any(index.ttl for index in c.indexes)]
 KEPT = {
     "CallRecording": "a row goes after its file",
