@@ -186,15 +186,22 @@ def allows(db: sqlite3.Connection, allowed: Costs, line: str) -> bool:
     return scan is not None and entries(db, scan[1]) <= allowed.scanned
 
 
+SCATTERED = (
+    "copying",
+    "retention",
+    "schema",
+    "current",
+    "overdue",
+    "due",
+    "unanalysed",
+    "unfinished",
+)
+"""Of all conversations, on all shards."""
 # Of a call, by its id, or of a conversation, or of a party's log.
 HOT = [
     name
     for name in METHODS
-    if not EXCEPTIONS.get(name, NONE).whole
-    and name not in {"current", "overdue", "due", "unanalysed", "unfinished recordings"}
-    and not name.startswith(
-        ("copying", "retention", "schema")
-    )  # of all conversations, on all shards
+    if not EXCEPTIONS.get(name, NONE).whole and not name.startswith(SCATTERED)
 ]
 
 

@@ -66,12 +66,15 @@ class Migration:
 
     async def _fill(self, fill: Fill) -> None:
         """The rows that lack it, each once: older code may go on making some."""
+        what = f"filling {fill.collection}"
         lacking = await self._structure.count(fill.collection, fill.where)
         done, after = 0, None
         while keys := await self._structure.lacking(fill, after, _TOGETHER):
             await self._structure.fill(fill, keys)
             done, after = done + len(keys), keys[-1]
-            self._progress(f"filling {fill.collection}", min(done, lacking), lacking)
+            self._progress(what, min(done, lacking), lacking)
+        if done < lacking:  # others have filled the rest, or deleted it
+            self._progress(what, lacking, lacking)
 
     async def reach(self, wanted: Shape, *, as_far_as_rows_fit: bool = False) -> None:
         """Makes what is missing of the shape, and changes what differs. Conflict where rows do not

@@ -7,7 +7,6 @@ from typing import Any
 
 from callstore.errors import Conflict, StoreError
 from callstore.schema import tables
-from callstore.schema.declaration import PRESENT
 from callstore.schema.model import SchemaStep
 from callstore.schema.shape import Change, CollectionShape, Definition, Shape
 from callstore.schema.steps import Fill, Values
@@ -41,8 +40,13 @@ class SqliteStructure:
         return await self._engine.read(work)
 
     async def has_values(self, collection: str, field: str) -> bool:
-        there = field in (await self.live())[collection].fields
-        return there and bool(await self.count(collection, {field: PRESENT}))
+        def work(db: sqlite3.Connection) -> bool:
+            if field not in shape.live(db)[collection].fields:
+                return False
+            (found,) = db.execute(structure_queries.has_values(collection, field)).fetchone()
+            return bool(found)
+
+        return await self._engine.read(work)
 
     async def applied(self) -> list[SchemaStep]:
         def work(db: sqlite3.Connection) -> list[SchemaStep]:

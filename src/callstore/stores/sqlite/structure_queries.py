@@ -33,6 +33,10 @@ def count(collection: str, where: dict[str, Any] | None = None) -> str:
     return f"SELECT count(*) FROM {collection} WHERE {condition}"
 
 
+def has_values(collection: str, field: str) -> str:
+    return f"SELECT EXISTS (SELECT 1 FROM {collection} WHERE {field} IS NOT NULL)"
+
+
 def lacking(collection: Collection, fill: Fill, *, first: bool) -> str:
     """The keys of the next rows to fill. Bound: the key that they are behind, unless they are the
     first; how many."""
