@@ -39,7 +39,7 @@ class Migration:
         self._clock = clock
         self._progress = progress
         self.built: list[Built] = []
-        self._gone: list[Change] = []
+        self._removed: list[Change] = []
 
     async def up(self, step: Step) -> None:
         before, after = self._shape(step.id - 1), self._shape(step.id)
@@ -82,7 +82,7 @@ class Migration:
         for change in await self.short_of(wanted):
             began = time.monotonic()
             if (change.what, change.kind) == ("index", "changed"):
-                self._gone.append(change)
+                self._removed.append(change)
             try:
                 await self._structure.apply(change, self._progress)
             except Conflict:
@@ -132,14 +132,14 @@ class Migration:
 
     async def remove_index(self, change: Change) -> None:
         await self._structure.remove(change)
-        self._gone.append(change)
+        self._removed.append(change)
 
     async def lost(self) -> list[str]:
         """The queries that had an index before, and have none now."""
         live = await self._structure.live()
         found = (
             self._query(gone)
-            for gone in self._gone
+            for gone in self._removed
             if gone.collection in live
             if not self._structure.is_replaced(gone.found, live[gone.collection])
         )
