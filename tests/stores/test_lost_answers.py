@@ -184,6 +184,40 @@ async def test_what_fails_on_the_way_is_done_again(
     assert (await told(calls, call.id)).count("call.answered") == 1
 
 
+MOVED = {"plan killed": 175, "snapshot too old": 239, "snapshot unavailable": 246}
+
+
+@pytest.mark.parametrize("code", MOVED.values(), ids=MOVED)
+async def test_what_a_migration_changes_while_it_is_read_is_read_again(
+    calls: Calls, failing: Failing, code: int
+) -> None:
+    """Of collections that are made, and indexes that go, while others read."""
+    call = await calls.start(ROOM, ANN)
+    with failing("aggregate", 3, errorCode=code):
+        assert await calls.get(call.id) == call
+    with failing("find", 3, errorCode=code):
+        assert (await calls.history(ROOM)).items == [call]
+    with failing("find", 3, errorCode=code):
+        assert (await calls.schema.status()).pending == []
+    with failing("find", 3, errorCode=code):
+        assert await told(calls, call.id) == ["call.started", "participant.joined"]
+    with failing("find", 3, errorCode=code):
+        assert (await calls.join(call.id, BOB)).call.live_count == 2
+
+
+async def test_a_read_that_finds_no_snapshot_ends_at_its_deadline(
+    new_mongo: str, failing: Failing
+) -> None:
+    async with open_calls(new_mongo, settings={"command_deadline": 0.5}) as calls:
+        call = await calls.start(ROOM, ANN)
+        with (
+            failing("aggregate", 1000, errorCode=MOVED["snapshot unavailable"]),
+            pytest.raises(errors.StoreUnavailable, match="the collections changed meanwhile"),
+        ):
+            await calls.get(call.id)
+        assert await calls.get(call.id) == call
+
+
 async def test_a_commit_without_an_answer_says_that_its_outcome_is_unknown(
     new_mongo: str, failing: Failing
 ) -> None:

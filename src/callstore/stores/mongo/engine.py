@@ -14,7 +14,7 @@ from pymongo.read_preferences import ReadPreference
 
 from callstore.errors import Busy, StoreError, StoreUnavailable
 from callstore.stores.mongo import connection
-from callstore.stores.mongo.connection import Client, Database, Lost
+from callstore.stores.mongo.connection import Client, Database, Lost, Moved
 from callstore.stores.protocol import Unwritable, WriteConflict
 from callstore.stores.waiting import back_off
 
@@ -61,17 +61,27 @@ class Engine:
             raise StoreError(f"the database does not let itself be asked: {error}") from error
 
     async def read(self, work: Callable[[Session], Awaitable[T]], *, long: bool = False) -> T:
-        """Queries that see one and the same snapshot of what a majority has. A `long` one may take
-        as long as it gets answers."""
+        """Queries that see one and the same snapshot of what a majority has; again where that went
+        while a migration changed the collections. A `long` one may take as long as it gets
+        answers."""
         self._need_open()
-        limit = contextlib.nullcontext() if long else pymongo.timeout(self._patience)
-        try:
-            async with self._gate:
-                with _cancellable(), connection.translated(), limit:
-                    async with self._client.start_session(snapshot=True) as session:
-                        return await work(session)
-        except (Unwritable, WriteConflict) as error:
-            raise StoreError(f"the database could not read this: {error}") from error
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience
+        tries = 0
+        while True:
+            limit = contextlib.nullcontext() if long else pymongo.timeout(self._patience)
+            try:
+                async with self._gate:
+                    with _cancellable(), connection.translated(), limit:
+                        async with self._client.start_session(snapshot=True) as session:
+                            return await work(session)
+            except Moved:
+                if loop.time() >= deadline:
+                    raise
+            except (Unwritable, WriteConflict) as error:
+                raise StoreError(f"the database could not read this: {error}") from error
+            tries += 1
+            await back_off(tries)
 
     async def write(self, work: Work[T], patience: float | None = None) -> T:
         """`work` in one transaction, again after conflicts until `patience` is at its end."""
