@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from msgspec.structs import replace
 from tests.stores import database
 from tests.stores.adopting import (
     ANN,
@@ -14,6 +15,7 @@ from tests.stores.adopting import (
     CAT,
     DAN,
     DOCUMENT,
+    HALL,
     ROOM,
     a_history,
     plan,
@@ -28,6 +30,9 @@ from tests.stores.migrating import ended, killed_at
 from tests.stores.prisma import UNIQUE, Prisma
 
 from callstore import Guest, User, errors, open_calls
+from callstore.ids import id_maker
+from callstore.schema.adoption.adopt import Keeping, adopt
+from callstore.schema.adoption.model import Adopted, Found
 from callstore.schema.steps import HISTORY
 
 
@@ -174,6 +179,39 @@ class TestTakingOver:
         await up(new_mongo)
         (row,) = database.rows(new_mongo)["CallSession"]
         assert (row["_id"], row["title"]) == (call, "of the host")
+
+    async def test_a_field_that_is_called_id_is_such_a_one(
+        self, new_mongo: str, prisma: Prisma
+    ) -> None:
+        other = prisma.create_call(HALL, BOB)
+        call = prisma.create_call(ROOM, ANN, id=str(other))
+        prisma.join_call(call, BOB, id=7)
+        await up(new_mongo)
+        rows = {row["_id"]: row for row in database.rows(new_mongo)["CallSession"]}
+        assert {id: row["conversationId"] for id, row in rows.items()} == {other: HALL, call: ROOM}
+        assert (rows[call]["id"], "id" in rows[other]) == (str(other), False)
+        people = database.rows(new_mongo)["CallParticipant"]
+        assert [row["id"] for row in people if row["userId"] == BOB and "id" in row] == [7]
+        async with open_calls(new_mongo) as calls:
+            await sound(calls, new_mongo)
+
+    async def test_a_row_that_is_not_there_any_more_is_told(
+        self, new_mongo: str, prisma: Prisma
+    ) -> None:
+        call = str(prisma.create_call(ROOM, ANN))
+        async with open_calls(new_mongo, check_schema=False) as calls:
+            adopting = calls._store.structure.adopting
+            assert adopting is not None
+
+            def decide(found: list[Found]) -> list[Adopted]:
+                keeping = Keeping(new_id=id_maker(), calls=timedelta(90), captions=timedelta(30))
+                decided, _ = adopt(found[0], older=False, keeping=keeping)
+                assert decided is not None
+                another = replace(decided.call, id=str(ObjectId()))
+                return [replace(decided, call=another)]
+
+            with pytest.raises(errors.Conflict, match="of 1 rows of CallSession 0 are there"):
+                await adopting.take_over([call], decide)
 
     async def test_more_than_fifty_in_a_call_are_let_stand(
         self, new_mongo: str, prisma: Prisma

@@ -242,8 +242,9 @@ def _found(call: Document, rows: list[list[Document]]) -> Found | None:
 
 
 def _raw(document: Document) -> Raw:
-    found = _plain(document)
-    return {"id": found.pop("_id"), **found}
+    found: Raw = _plain(document)
+    found["id"] = found.pop("_id")  # whatever else is called so
+    return found
 
 
 def _plain(value: Any) -> Any:
@@ -287,7 +288,10 @@ async def _put(db: Database, calls: Sequence[Adopted], session: Session) -> Mark
                 update = UpdateOne({"_id": document.pop("_id")}, {"$set": document})
                 writes.setdefault(name, []).append(update)
     for name, requests in writes.items():
-        await db[name].bulk_write(requests, session=session)
+        done = await db[name].bulk_write(requests, session=session)
+        updates = sum(isinstance(each, UpdateOne) for each in requests)
+        if done.matched_count != updates:
+            raise Unwritable(f"of {updates} rows of {name} {done.matched_count} are there")
     await batches.insert(db, tables.LOG_ENTRY, (e for c in calls for e in c.entries), session)
     await batches.insert(db, tables.EVENT, (e for c in calls for e in c.events), session)
     return Marker(collection="CallEvent", id=oid(calls[0].events[0].id))
