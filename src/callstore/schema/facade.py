@@ -93,6 +93,7 @@ class Schema:
         old = self._shape(status.version)
         adoption = self._adoption(progress) if status.foreign else None
         theirs = await adoption.in_the_way() if adoption else []
+        theirs += self._migration(progress).in_the_way(live, wanted)
         known = {(each.collection, each.name) for each in theirs}
         for name, shape in old.items():
             parts = ("", *self._structure.fields(shape), *shape.indexes)

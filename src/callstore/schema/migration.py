@@ -79,6 +79,8 @@ class Migration:
     async def reach(self, wanted: Shape, *, as_far_as_rows_fit: bool = False) -> None:
         """Makes what is missing of the shape, and changes what differs. Conflict where rows do not
         fit, unless they may be made to."""
+        for change in self.in_the_way(await self._structure.live(), wanted):
+            await self.remove_index(change)
         for change in await self.short_of(wanted):
             began = time.monotonic()
             if (change.what, change.kind) == ("index", "changed"):
@@ -91,6 +93,16 @@ class Migration:
                 continue
             if change.what == "index":
                 await self._note(change, time.monotonic() - began)
+
+    def in_the_way(self, live: Shape, wanted: Shape) -> list[Change]:
+        """Indexes of other names, by which the engine refuses to build ones of the shape."""
+        identity = self._structure.identity
+        return [
+            change
+            for change in changes(live, wanted)
+            if (change.what, change.kind) == ("index", "unknown")
+            and identity(change.found) in map(identity, wanted[change.collection].indexes.values())
+        ]
 
     async def short_of(self, wanted: Shape) -> list[Change]:
         """What is missing of the shape, and what differs."""

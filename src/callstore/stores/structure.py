@@ -140,6 +140,10 @@ class Structure(Protocol):
 
     def is_unique(self, index: Definition) -> bool: ...
 
+    def identity(self, index: Definition) -> Any:
+        """The engine refuses to have two that are equal in this, be it by two names."""
+        ...
+
     def fields_of(self, index: Definition) -> tuple[str, ...]:
         """The fields of an index, in their order."""
         ...

@@ -181,7 +181,7 @@ class MongoAdopting:
     def in_the_way(self, index: Definition, wanted: CollectionShape) -> bool:
         whole = index.get("unique") and "partialFilterExpression" not in index
         words = any(way == "text" for _, way in index["key"])  # which refuses languages it lacks
-        same = index in wanted.indexes.values()  # under another name
+        same = shape.identity(index) in map(shape.identity, wanted.indexes.values())
         return bool(whole or words or same or "expireAfterSeconds" in index)
 
 

@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bson import json_util
 
 from callstore.schema.declaration import Collection
-from callstore.schema.shape import CollectionShape, Shape
+from callstore.schema.shape import CollectionShape, Definition, Shape
 from callstore.schema.tables import COLLECTIONS, PREFIX
 from callstore.stores.mongo import ddl
 from callstore.stores.mongo.connection import Database
@@ -62,6 +62,28 @@ async def _live(db: Database, collection: Mapping[str, Any]) -> CollectionShape:
 def _index(document: Mapping[str, Any]) -> dict[str, Any]:
     options = {name: document[name] for name in _OPTIONS if name in document}
     return {"key": [[f, d] for f, d in document["key"].items()], **to_json(options)}
+
+
+def identity(index: Definition) -> list[Any]:
+    """Two that have the same the server refuses to have, whatever they are called. What else they
+    say, that they are hidden or when rows expire, it does not look at."""
+    rows = sorted(_conditions(index.get("partialFilterExpression", {})))
+    return [index["key"], rows, *(index.get(option) or None for option in _OF_IDENTITY)]
+
+
+_OF_IDENTITY = ("unique", "sparse", "collation")
+
+
+def _conditions(where: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """One by one, however they are put."""
+    for name, value in where.items():
+        if name == "$and":
+            for each in value:
+                yield from _conditions(each)
+        else:
+            said = value if isinstance(value, dict) and value else {"$eq": value}
+            for operator, operand in said.items():
+                yield name, operator, json.dumps(operand, sort_keys=True)
 
 
 def to_json(value: Any) -> Any:

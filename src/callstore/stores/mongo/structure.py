@@ -21,7 +21,7 @@ from callstore.stores.mongo.codec import CODECS, Document, decoder, encoder, key
 from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import LONG, Engine, Session
 from callstore.stores.mongo.rows import fetch
-from callstore.stores.mongo.shape import from_json, live
+from callstore.stores.mongo.shape import from_json, identity, live
 from callstore.stores.protocol import Unwritable, WriteConflict
 from callstore.stores.structure import ProbeRow, Progress
 
@@ -228,6 +228,9 @@ class MongoStructure:
 
     def is_unique(self, index: Definition) -> bool:
         return bool(index.get("unique"))
+
+    def identity(self, index: Definition) -> list[Any]:
+        return identity(index)
 
     def fields_of(self, index: Definition) -> tuple[str, ...]:
         return tuple(name for name, _ in index["key"])

@@ -142,6 +142,9 @@ class SqliteStructure:
     def is_unique(self, index: Definition) -> bool:
         return isinstance(index, str) and index.startswith("CREATE UNIQUE")
 
+    def identity(self, index: Definition) -> Any:
+        return index  # which has its name in it
+
     def fields_of(self, index: Definition) -> tuple[str, ...]:
         if not isinstance(index, str):
             return (ddl.words_of(index),)
