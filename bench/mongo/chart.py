@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bench.harness import Figure, shown
+from bench.mongo.parts import SHOWN, TITLES
 from callstore.quality.drawing import Drawing, Rect, Shape, Text, svg
 
 _WIDTH, _LEFT, _RIGHT = 920.0, 190.0, 510.0
@@ -13,10 +14,6 @@ _PAPER, _EDGE, _TRACK = "#ffffff", "#d3dae1", "#f0f3f6"
 _OURS, _RAW, _ODM, _GOAL = "#2764ae", "#5c646b", "#bcc5cd", "#e3b558"
 _DARK = (_OURS, _RAW)  # bars that take light letters
 _COLORS = {"callstore": _OURS, "raw PyMongo": _RAW, "the same rows in groups": _GOAL}
-PARTS = (
-    *("command mix", "joins over 1,000 calls", "joins by 4 processes"),
-    *("history of 20", "history of 20, no two alike", "get", "current", "live_in"),
-)
 
 
 def drawn(figures: Sequence[Figure]) -> str:
@@ -31,7 +28,7 @@ def drawn(figures: Sequence[Figure]) -> str:
         Text(_TIMES, 52, "callstore against it", 11, _MUTED, "end"),
     ]
     y = 76.0
-    for part in PARTS:
+    for part in (TITLES[part] for part in SHOWN):
         bars = [f for f in figures if f.name.startswith(f"{part}: ") and f.unit == "/s"]
         if bars:
             y = _panel(shapes, part, bars, y)

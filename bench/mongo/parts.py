@@ -16,6 +16,20 @@ from bench.mongo.ground import OURS, RAW, Ground
 from bench.mongo.ours import Ours
 from bench.mongo.peer import MAJORITY, Peer
 
+TITLES = {
+    "history": "history of 20",
+    "apart": "history of 20, no two alike",
+    "get": "get",
+    "current": "current",
+    "live_in": "live_in",
+    "lone": "a lone join",
+    "mix": "command mix",
+    "joins": "joins over many calls",
+    "processes": "joins by 4 processes",
+}
+"""The parts, in the order in which they are played: what only reads comes first."""
+SHOWN = ("mix", "joins", "processes", "history", "apart", "get", "current", "live_in")
+"""Those whose rates are drawn and tabled, in that order."""
 WRITES = "two writes"
 """An insert and an update by the driver, a majority's each: what a lone join is held against."""
 

@@ -38,22 +38,10 @@ from bench.mongo.ground import (
     prepared,
 )
 from bench.mongo.groups import Recorded
+from bench.mongo.parts import TITLES
 
 FULL = Scale(seeded=20_000, lives=600, live=1000, reads=2000, lone=200)
 QUICK = Scale(seeded=1000, lives=100, live=100, reads=200, lone=20)
-
-TITLES = {
-    "history": "history of 20",
-    "apart": "history of 20, no two alike",
-    "get": "get",
-    "current": "current",
-    "live_in": "live_in",
-    "lone": "a lone join",
-    "mix": "command mix",
-    "joins": "joins over 1,000 calls",
-    "processes": "joins by 4 processes",
-}
-"""The parts, in their order: what only reads comes first."""
 
 Runs = dict[str, dict[str, list[Timing]]]  # by part and contestant, round by round
 
@@ -206,5 +194,5 @@ def _trips(counted: trips.Trips) -> Iterator[Figure]:
     for kind, by_name in counted.items():
         for name, sent in by_name.items():
             one = at_most(1) if name == OURS and kind in ("current", "live_in") else None
-            title = f"{'a lone join' if kind == 'join' else TITLES[kind]}: {name}, round trips"
-            yield Figure(title, len(sent), "", one, ", ".join(sent))
+            title = TITLES["lone" if kind == "join" else kind]
+            yield Figure(f"{title}: {name}, round trips", len(sent), "", one, ", ".join(sent))

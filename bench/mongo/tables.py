@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness import shown
-from bench.mongo.chart import PARTS
 from bench.mongo.ground import CONTESTANTS, GROUPS, OURS, RAW
-from bench.mongo.parts import WRITES
-from bench.mongo.run import TITLES
+from bench.mongo.parts import SHOWN, TITLES, WRITES
 
 LONE = TITLES["lone"]
-READ = ("history of 20", "get", "current", "live_in", LONE)
+PARTS = [TITLES[part] for part in SHOWN]
+READ = [TITLES[part] for part in ("history", "get", "current", "live_in", "lone")]
 Measured = dict[str, Any]  # a figure, as in the file
 
 
@@ -31,7 +30,7 @@ def tables(figures: list[Measured]) -> str:
         return "\n".join(lines)
 
     lone = "; ".join(f"{name} {latency(found[f'{LONE}: {name}'])}" for name in (OURS, WRITES, RAW))
-    groups = found[f"command mix: {GROUPS}"]
+    groups = found[f"{TITLES['mix']}: {GROUPS}"]
     rate = f"{groups['value']:,.0f} commands a second, client CPU {cpu(groups)} us each"
     return "\n\n".join(
         [
