@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from bench.__main__ import BENCHMARKS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = (ROOT / "tests/schema/data/document.prisma").read_text(encoding="utf-8")
@@ -152,6 +153,15 @@ def test_every_row_has_its_cells_and_says_what_callstore_does() -> None:
         assert len(cells) == 3, row
         assert cells[0].strip(), row
         assert cells[1].strip() or "](#" in cells[2], row
+
+
+# -- benchmarks
+
+
+def test_each_benchmark_is_told_in_the_order_of_their_running() -> None:
+    text = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `(\w+)` \|", sections(text)["What is measured"], re.MULTILINE)
+    assert told == list(BENCHMARKS)
 
 
 # -- links
