@@ -6,50 +6,22 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pymongo import monitoring
+from tests.stores.listening import Started, listening
 
 Document = dict[str, Any]
 QUERIES = ("find", "aggregate", "update", "delete", "findAndModify", "count", "distinct")
 
 
-class _Ears(monitoring.CommandListener):
-    """What MongoDB is asked, as it is sent: before it has changed what it is about."""
-
-    def __init__(self) -> None:
-        self.take: Callable[[Document], object] | None = None
-        self.errors: list[Exception] = []
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        take, of_rows = self.take, event.database_name != "admin"
-        if take is not None and of_rows and event.command_name in QUERIES:
-            self.take = None  # what it asks itself is not heard
-            try:
-                take(dict(event.command))
-            except Exception as error:  # noqa: BLE001 - the driver prints it, and goes on
-                self.errors.append(error)
-            self.take = take
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        pass
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        pass
-
-
-_ears = _Ears()
-monitoring.register(_ears)
-
-
 @contextlib.contextmanager
 def _heard(take: Callable[[Document], object]) -> Iterator[None]:
-    _ears.take = take
-    try:
+    """What MongoDB is asked, as it is sent: before it has changed what it is about."""
+
+    def started(event: Started) -> None:
+        if event.database_name != "admin" and event.command_name in QUERIES:
+            take(dict(event.command))
+
+    with listening(started):
         yield
-    finally:
-        _ears.take, errors = None, _ears.errors
-        _ears.errors = []
-    if errors:
-        raise errors[0]
 
 
 @contextlib.contextmanager

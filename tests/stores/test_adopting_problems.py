@@ -1,13 +1,11 @@
 """What stands in the way of taking a database over: told, and dealt with as it is said."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 from bson import DatetimeMS, ObjectId
-from pymongo import monitoring
 from tests.stores import database
 from tests.stores.adopting import (
     ANN,
@@ -22,6 +20,7 @@ from tests.stores.adopting import (
 )
 from tests.stores.adopting import db as db
 from tests.stores.adopting import prisma as prisma
+from tests.stores.listening import Started, once
 from tests.stores.prisma import BEGUN, Prisma
 
 from callstore import User, errors, open_calls
@@ -352,30 +351,16 @@ async def test_rows_past_their_time_are_counted(new_mongo: str, prisma: Prisma) 
     assert report.expired["CallSession"] == 1
 
 
-class Meanwhile(monitoring.CommandListener):
-    """Somebody else's work, done when a batch of calls has been read and is about to be written."""
-
-    work: Callable[[], object] | None = None
-
-    def started(self, event: Any) -> None:
-        if self.work is not None and event.command.get("update") == "CallSession":
-            work, self.work = self.work, None
-            work()
-
-    def succeeded(self, event: Any) -> None: ...
-    def failed(self, event: Any) -> None: ...
-
-
-meanwhile = Meanwhile()
-monitoring.register(meanwhile)
-
-
 async def test_what_its_writer_changes_meanwhile_is_not_undone(new_mongo: str, db: Any) -> None:
     prisma = Prisma(db)
     made = a_history(prisma)
-    meanwhile.work = lambda: prisma.end_call(made["live"], DAN)
-    await up(new_mongo)
-    assert meanwhile.work is None
+
+    def writes_calls(event: Started) -> bool:
+        """A batch of them has been read."""
+        return event.command.get("update") == "CallSession"
+
+    with once(writes_calls, lambda: prisma.end_call(made["live"], DAN)):
+        await up(new_mongo)
     async with open_calls(new_mongo) as calls:
         assert (await calls.get(str(made["live"]))).status == "ended"
         await sound(calls, new_mongo)

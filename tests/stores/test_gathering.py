@@ -8,7 +8,7 @@ from typing import Any
 import pymongo
 import pytest
 from bson import DatetimeMS, ObjectId
-from pymongo import monitoring
+from tests.stores import listening
 
 from callstore import errors, open_calls
 from callstore.stores.mongo.gathering import MOST, Gathering
@@ -121,26 +121,6 @@ async def test_a_host_may_make_its_tasks_as_it_likes() -> None:
     assert await Gathering(read).ask(1) == 2
 
 
-class Heard(monitoring.CommandListener):
-    """What is read while `listening`."""
-
-    def __init__(self) -> None:
-        self.listening = False
-        self.of: list[str] = []
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        if self.listening and event.command_name in ("find", "aggregate"):
-            self.of.append(event.command[event.command_name])
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        pass
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        pass
-
-
-heard = Heard()
-monitoring.register(heard)
 ROOMS = range(1, 11)
 
 
@@ -160,15 +140,14 @@ async def test_pages_that_are_read_together_are_what_each_is_alone(fresh_mongo: 
             if cursor := alone[-2].next:
                 asked.append({**of, "cursor": cursor})
                 alone.append(await calls.history(**asked[-1]))
-        heard.listening = True
-        together = await asyncio.gather(*(calls.history(**each) for each in [*asked, *asked]))
-        heard.listening = False
+        with listening.asked("find", "aggregate") as reads:
+            together = await asyncio.gather(*(calls.history(**each) for each in [*asked, *asked]))
         assert together == [*alone, *alone]
         counted = [
             len(page.items) for each, page in zip(asked, alone, strict=True) if each["limit"] > 3
         ]
         assert counted == [room - 1 for room in ROOMS]
-        assert len(heard.of) < len(asked)
+        assert len(reads) < len(asked)
 
 
 async def test_a_row_that_cannot_be_read_harms_no_other_page(

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
-from pymongo import MongoClient, monitoring
+from pymongo import MongoClient
 from tests.stores import database
+from tests.stores.listening import Failed, asked, listening
 
 from callstore import Call, Calls, errors, open_calls
 from callstore.testing.contract.quality import report_at
@@ -86,38 +87,14 @@ async def test_what_a_commit_is_not_told_of_is_done_once(
             assert await told(calls, result.id) == ["call.started", "participant.joined"]
 
 
-class Commits(monitoring.CommandListener):
-    """How many were sent, and what is done when the next one has failed."""
-
-    def __init__(self) -> None:
-        self.sent = 0
-        self.then: Callable[[], object] | None = None
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        self.sent += event.command_name == "commitTransaction"
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        pass
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        if event.command_name == "commitTransaction" and self.then:
-            then, self.then = self.then, None
-            then()
-
-
-commits = Commits()
-monitoring.register(commits)
-
-
 async def test_what_is_found_done_is_told_when_a_majority_has_it(
     calls: Calls, failing: Failing
 ) -> None:
     """A transaction sees what its primary has, which may be lost with it: the look is committed."""
     call = await calls.start(ROOM, ANN, invite=[BOB])
-    before = commits.sent
-    with failing("commitTransaction", 1, **DONE_BUT_TOOK_TOO_LONG):
+    with asked("commitTransaction") as sent, failing("commitTransaction", **DONE_BUT_TOOK_TOO_LONG):
         await calls.join(call.id, BOB)
-    assert commits.sent == before + 2
+    assert len(sent) == 2
 
 
 @pytest.mark.parametrize(
@@ -127,12 +104,18 @@ async def test_a_look_that_fails_leaves_the_doubt(
     calls: Calls, failing: Failing, client: MongoClient[Document], code: int
 ) -> None:
     """What was committed is not decided again, which would refuse a start for its own call."""
-    point = {"configureFailPoint": "failCommand"}
     how = {"failCommands": ["find"], "appName": "callstore", "errorCode": code}
-    with failing("commitTransaction", 1, **DONE_BUT_TOOK_TOO_LONG):
-        next_find = {**point, "mode": {"times": 1}, "data": how}
-        commits.then = lambda: client.admin.command(next_find)
+    next_find = {"configureFailPoint": "failCommand", "mode": {"times": 1}, "data": how}
+    in_doubt: list[Failed] = []
+
+    def failed(event: Failed) -> None:
+        if event.command_name == "commitTransaction" and not in_doubt:
+            in_doubt.append(event)
+            client.admin.command(next_find)
+
+    with listening(failed=failed), failing("commitTransaction", **DONE_BUT_TOOK_TOO_LONG):
         call = await calls.start(ROOM, ANN)
+    assert in_doubt
     assert await told(calls, call.id) == ["call.started", "participant.joined"]
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pymongo import MongoClient, monitoring
+from pymongo import MongoClient
+from tests.stores.listening import Started, asked
 from tests.stores.sockets import LEFT_OPEN
 from tests.stores.sockets import collected as collected
 
@@ -105,24 +106,6 @@ async def test_without_a_name_the_database_is_callstore(
     client.drop_database("callstore")
 
 
-class Started(monitoring.CommandListener):
-    def __init__(self) -> None:
-        self.events: list[monitoring.CommandStartedEvent] = []
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        self.events.append(event)
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        pass
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        pass
-
-
-started = Started()
-monitoring.register(started)
-
-
 @pytest.fixture(scope="module")
 def two() -> Iterator[LocalMongod]:
     with local_mongod(2) as running:
@@ -134,15 +117,10 @@ async def test_every_write_is_the_majoritys_whatever_the_url_says(
     mongod: LocalMongod, new_mongo: str, options: str
 ) -> None:
     async with open_calls(f"{new_mongo}?{options}") as calls:
-        started.events.clear()
-        call = await calls.start(conversation(1), user(1), invite=[user(2)])
-        await calls.mark_seen(user(2), [call.id])
-        concerns = [
-            event.command["writeConcern"]
-            for event in started.events
-            if event.command_name == "commitTransaction"
-        ]
-    assert concerns == [{"w": "majority"}] * 2
+        with asked("commitTransaction") as commits:
+            call = await calls.start(conversation(1), user(1), invite=[user(2)])
+            await calls.mark_seen(user(2), [call.id])
+    assert [each.command["writeConcern"] for each in commits] == [{"w": "majority"}] * 2
 
 
 @pytest.mark.parametrize("options", ["tz_aware=true", "datetime_conversion=DATETIME_MS"])
@@ -171,18 +149,20 @@ async def test_history_and_log_may_come_from_a_secondary(two: LocalMongod) -> No
     async with open_calls(f"{two.url}/x?readPreference=secondary") as calls:
         call = await calls.start(conversation(1), user(1))
         primary = two.url.removeprefix("mongodb://").split(",")[two.primary()]
-        started.events.clear()
-        await calls.history(conversation(1))
-        await calls.log(user(1))
-        asked = {f"{event.connection_id[0]}:{event.connection_id[1]}" for event in started.events}
-        assert primary not in asked
-        started.events.clear()
-        await calls.get(call.id)
-        await calls.live_in(conversation(1))
-        await calls.current(user(1))
-        await calls.timeline(call.id)
-        asked = {f"{event.connection_id[0]}:{event.connection_id[1]}" for event in started.events}
-        assert asked == {primary}
+        with asked() as sent:
+            await calls.history(conversation(1))
+            await calls.log(user(1))
+        assert primary not in members(sent)
+        with asked() as sent:
+            await calls.get(call.id)
+            await calls.live_in(conversation(1))
+            await calls.current(user(1))
+            await calls.timeline(call.id)
+        assert members(sent) == {primary}
+
+
+def members(sent: list[Started]) -> set[str]:
+    return {f"{host}:{port}" for host, port in (each.connection_id for each in sent)}
 
 
 async def test_a_cancellation_that_is_lost_within_is_heard_behind(new_mongo: str) -> None:
