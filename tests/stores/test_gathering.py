@@ -16,19 +16,28 @@ from callstore.testing.data import conversation, user
 
 
 class Read:
-    """Answers with the query, doubled, and remembers what was asked together."""
+    """Answers with the query, doubled, and remembers what was asked together; `began` tells of
+    each reading."""
 
     def __init__(self) -> None:
         self.together: list[Sequence[int]] = []
+        self.began: asyncio.Queue[None] = asyncio.Queue()
         self.may_answer = asyncio.Event()
         self.error: Exception | None = None
 
     async def __call__(self, asked: Sequence[int]) -> list[int]:
         self.together.append(asked)
+        self.began.put_nowait(None)
         await self.may_answer.wait()
         if self.error:
             raise self.error
         return [2 * query for query in asked]
+
+
+async def settled() -> None:
+    """All that goes on without an answer has gone on."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 async def test_whoever_asks_meanwhile_goes_with_the_next() -> None:
@@ -38,8 +47,8 @@ async def test_whoever_asks_meanwhile_goes_with_the_next() -> None:
     for number in range(2 + MOST + 3):
         asking.append(asyncio.create_task(gathering.ask(number)))
         if number < 2:
-            await asyncio.sleep(0.01)  # nobody else asks yet: it is on its way
-    await asyncio.sleep(0.01)
+            await read.began.get()  # nobody else asks yet: it is on its way
+    await settled()
     assert read.together == [[0], [1]]
     read.may_answer.set()
     assert await asyncio.gather(*asking) == [2 * number for number in range(len(asking))]
@@ -58,7 +67,7 @@ async def test_who_gives_up_takes_nobody_along() -> None:
     read = Read()
     gathering = Gathering(read)
     first, second = (asyncio.create_task(gathering.ask(number)) for number in (1, 2))
-    await asyncio.sleep(0.01)
+    await read.began.get()
     first.cancel()
     await asyncio.wait([first])
     assert first.cancelled()
@@ -86,7 +95,7 @@ async def test_a_reading_that_somebody_cancels_is_not_joined_again() -> None:
     asking = []
     for number in range(3):
         asking.append(asyncio.create_task(gathering.ask(number)))
-        await asyncio.sleep(0.01)
+        await settled()
     for task in asyncio.all_tasks() - {*asking, asyncio.current_task()}:
         task.cancel()
     told = await asyncio.gather(*asking, return_exceptions=True)
@@ -99,13 +108,15 @@ async def test_what_nobody_waits_for_ends_with_its_store(caplog: pytest.LogCaptu
     read = Read()
     read.error = errors.StoreUnavailable("closed")
     gathering = Gathering(read)
-    for ends in (read.may_answer.set, lambda: None):
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01):
-                await gathering.ask(1)
-        ends()
-        await asyncio.sleep(0.01)
-        read.may_answer.clear()
+    for ends in (True, False):
+        asking = asyncio.create_task(gathering.ask(1))
+        await read.began.get()
+        asking.cancel()
+        await asyncio.wait([asking])
+        if ends:
+            read.may_answer.set()
+            await asyncio.wait(gathering._readings)
+            read.may_answer.clear()
     assert len(gathering._readings) == 1
     await gathering.close()
     gc.collect()
