@@ -9,7 +9,7 @@ from types import NoneType
 from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
-from bson import DBRef, ObjectId
+from bson import DBRef, MinKey, ObjectId
 from msgspec import Struct
 
 from callstore.ids import Id
@@ -102,7 +102,7 @@ def _json_encoder(field: Field) -> Convert | None:
     if field.type == list[Id]:
         return lambda ids: [ObjectId(id) for id in ids]
     if field.type is Any:
-        return None
+        return _readable
     if field.native:
         return lambda value: msgspec.to_builtins(value, builtin_types=(datetime,))
     return msgspec.to_builtins
@@ -156,11 +156,27 @@ def utc(moment: datetime) -> datetime:
 _NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
 
 
+def _readable(value: Any) -> Any:
+    """As it is, but for a null `$db` of what the driver reads as a reference, and forgets."""
+    kind = type(value)
+    if kind is dict:
+        told = {name: _readable(item) for name, item in value.items()}
+        if told.keys() >= _REFERENCE and told["$db"] is None:
+            told["$db"] = MinKey()
+        return told
+    return [_readable(item) for item in value] if kind is list else value
+
+
+_REFERENCE = {"$ref", "$id", "$db"}
+
+
 def _plain(value: Any) -> Any:
     """Without the driver's own kinds of numbers, and references that it sees in `$ref`."""
     kind = type(value)
     if kind is str or kind is bool or kind is int or value is None:
         return value
+    if kind is MinKey:
+        return None
     if kind is dict:
         return {name: _plain(item) for name, item in value.items()}
     if kind is list:
