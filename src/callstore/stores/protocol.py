@@ -226,7 +226,7 @@ class Store(Protocol):
 
     async def add_rows(self, rows: dict[str, list[Any]]) -> None:
         """Inserts rows by collection name, in one transaction: for seeding and moving. Conflict
-        where one is there already."""
+        where one is there already, StoreError where a rule refuses one."""
 
     async def rows(self, collection: str, after: Any, limit: int) -> tuple[list[Any], Any]:
         """The next `limit` rows of a collection in an order of the store's own, and where the next
@@ -239,7 +239,7 @@ class Store(Protocol):
 
     async def put_rows(self, collection: str, rows: Sequence[Any]) -> None:
         """Inserts rows, or writes them over those of the same key, in one transaction. Conflict
-        where a unique index has another row in their place."""
+        where a unique index has another row in their place, StoreError where a rule refuses one."""
 
     async def delete_rows(self, collection: str, rows: Sequence[Any]) -> None:
         """Deletes rows by their keys, in one transaction."""

@@ -15,7 +15,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
-from callstore.errors import Invalid, StoreUnavailable
+from callstore.errors import Conflict, Invalid, StoreUnavailable
 from callstore.stores.protocol import Unwritable, WriteConflict
 
 Client = AsyncMongoClient[dict[str, Any]]
@@ -97,6 +97,18 @@ def translated() -> Iterator[None]:
         raise translation(error) from error
     except (BSONError, OverflowError, UnicodeError) as error:
         raise Unwritable(str(error)) from error
+
+
+@contextlib.contextmanager
+def singly(message: str) -> Iterator[None]:
+    """Conflict where a unique index has another row in place of one that is written within: of
+    rows that are moved nobody decides anew, as of commands."""
+    try:
+        yield
+    except errors.PyMongoError as error:
+        if _DUPLICATE in _codes(error):
+            raise Conflict(f"{message}: {_message(error)}") from error
+        raise
 
 
 _WRITE_CONFLICT, _LOCK_TIMEOUT, _DUPLICATE = 112, 24, 11000

@@ -98,10 +98,10 @@ class Engine:
                 if loop.time() >= deadline:
                     raise Busy("others kept the rows busy until the deadline") from conflict
 
-    async def change(self, work: Work[T]) -> T:
+    async def change(self, work: Work[T], patience: float | None = None) -> T:
         """As `write`, of what no caller's rows explain: StoreError where it is refused."""
         try:
-            return await self.write(work)
+            return await self.write(work, patience)
         except Unwritable as error:
             raise StoreError(f"the database refused this: {error}") from error
 

@@ -7,7 +7,7 @@ from pymongo import ReplaceOne
 
 from callstore.schema.declaration import Collection
 from callstore.stores.mongo.codec import CODECS, Document
-from callstore.stores.mongo.connection import Database
+from callstore.stores.mongo.connection import Database, singly
 from callstore.stores.mongo.engine import Session
 from callstore.stores.mongo.rows import fetch
 
@@ -39,7 +39,8 @@ async def put(
 ) -> tuple[None, None]:
     documents = map(CODECS[collection.name].encode, rows)
     writes = [ReplaceOne(place(collection, each), each, upsert=True) for each in documents]
-    await db[collection.name].bulk_write(writes, ordered=False, session=session)
+    with singly(f"{collection.name} has another row in place of one"):
+        await db[collection.name].bulk_write(writes, ordered=False, session=session)
     return None, None
 
 

@@ -11,7 +11,7 @@ from bson import ObjectId
 from callstore.calls.model import Call, Event, LogEntry, Party
 from callstore.calls.pages import Place
 from callstore.captions.model import Caption
-from callstore.errors import Conflict, StoreError, StoreUnavailable
+from callstore.errors import StoreError, StoreUnavailable
 from callstore.quality.model import Analytics, Sample
 from callstore.recordings.model import Recording, in_order_of_beginning
 from callstore.schema import tables
@@ -21,6 +21,7 @@ from callstore.stores.loading import bulk_load
 from callstore.stores.mongo import (
     batches,
     captions,
+    connection,
     examine,
     expiry,
     moving,
@@ -39,7 +40,7 @@ from callstore.stores.mongo.queries import Filter, Pipeline
 from callstore.stores.mongo.structure import MongoStructure
 from callstore.stores.mongo.watching import MongoWatching
 from callstore.stores.pages import CaptionsQuery, HistoryQuery, LogQuery, SearchQuery
-from callstore.stores.protocol import Batch, Decide, Expired, Finding, Unwritable, WriteConflict
+from callstore.stores.protocol import Batch, Decide, Expired, Finding
 from callstore.stores.structure import Progress, untold
 
 T = TypeVar("T")
@@ -131,13 +132,11 @@ class MongoStore:
 
         async def work(session: Session) -> tuple[None, Marker]:
             for collection in filled:
-                await batches.insert(db, collection, rows[collection.name], session)
+                with connection.singly("a row is there already"):
+                    await batches.insert(db, collection, rows[collection.name], session)
             return None, Marker(collection=filled[0].name, id=oid(first.id))
 
-        try:
-            await self._engine.transaction(work, LONG, LONG / 2)
-        except (WriteConflict, Unwritable) as error:
-            raise Conflict(f"a row is there already: {error}") from error
+        await self._engine.change(work, LONG)
 
     async def rows(self, collection: str, after: Any, limit: int) -> tuple[list[Any], Any]:
         work = partial(moving.rows, self._engine.db, tables.BY_NAME[collection], after, limit)
@@ -149,10 +148,7 @@ class MongoStore:
 
     async def put_rows(self, collection: str, rows: Sequence[Any]) -> None:
         work = partial(moving.put, self._engine.db, tables.BY_NAME[collection], rows)
-        try:
-            await self._engine.transaction(work, LONG, LONG / 2)
-        except (WriteConflict, Unwritable) as error:
-            raise Conflict(f"{collection} has another row in place of one: {error}") from error
+        await self._engine.change(work, LONG)
 
     async def delete_rows(self, collection: str, rows: Sequence[Any]) -> None:
         await self._engine.change(

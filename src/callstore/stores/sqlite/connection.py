@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from callstore.errors import Busy, SchemaMismatch, StoreUnavailable
+from callstore.errors import Busy, Conflict, SchemaMismatch, StoreUnavailable
 from callstore.stores.protocol import Unwritable, WriteConflict
 
 APPLICATION_ID = 0x63616C73  # "cals": marks a file as callstore's in its header
@@ -112,6 +112,24 @@ def translated() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _translation(error) from error
+
+
+@contextlib.contextmanager
+def singly(message: str) -> Iterator[None]:
+    """Conflict where a unique index has another row in place of one that is written within."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        if error.sqlite_errorcode in _TAKEN:
+            raise Conflict(f"{message}: {error}") from error
+        raise
+
+
+_TAKEN = {
+    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+    sqlite3.SQLITE_CONSTRAINT_ROWID,
+    sqlite3.SQLITE_CONSTRAINT_UNIQUE,
+}
 
 
 def _translation(error: sqlite3.Error) -> Exception:

@@ -8,6 +8,7 @@ from typing import Any
 from callstore.schema.declaration import Collection
 from callstore.stores.sqlite import queries
 from callstore.stores.sqlite.codec import CODECS
+from callstore.stores.sqlite.connection import singly
 
 
 def rows(
@@ -32,7 +33,8 @@ def rows_like(
 
 def put(db: sqlite3.Connection, collection: Collection, rows: Sequence[Any]) -> None:
     encode = CODECS[collection.name].encode
-    db.executemany(queries.put(collection), [encode(row) for row in rows])
+    with singly(f"{collection.name} has another row in place of one"):
+        db.executemany(queries.put(collection), [encode(row) for row in rows])
 
 
 def delete(db: sqlite3.Connection, collection: Collection, rows: Sequence[Any]) -> None:

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from callstore.calls.model import Call, Event, LogEntry, Party
 from callstore.calls.pages import Place
 from callstore.captions.model import Caption
-from callstore.errors import Conflict
 from callstore.quality.model import Analytics, Sample
 from callstore.recordings.model import Recording, in_order_of_beginning
 from callstore.schema import tables
@@ -20,7 +19,7 @@ from callstore.schema.model import Lease
 from callstore.stores.leases import Change
 from callstore.stores.loading import bulk_load
 from callstore.stores.pages import CaptionsQuery, HistoryQuery, LogQuery, SearchQuery
-from callstore.stores.protocol import Batch, Decide, Expired, Finding, Unwritable
+from callstore.stores.protocol import Batch, Decide, Expired, Finding
 from callstore.stores.sqlite import (
     batches,
     captions,
@@ -106,13 +105,11 @@ class SqliteStore:
 
     async def add_rows(self, rows: dict[str, list[Any]]) -> None:
         def work(db: sqlite3.Connection) -> None:
-            for collection in tables.COLLECTIONS:
-                batches.insert(db, collection, rows.get(collection.name, []))
+            with connection.singly("a row is there already"):
+                for collection in tables.COLLECTIONS:
+                    batches.insert(db, collection, rows.get(collection.name, []))
 
-        try:
-            await self._engine.write(work)
-        except Unwritable as error:
-            raise Conflict(f"a row is there already: {error}") from error
+        await self._engine.change(work)
 
     async def rows(self, collection: str, after: Any, limit: int) -> tuple[list[Any], Any]:
         kind = tables.BY_NAME[collection]
@@ -124,10 +121,7 @@ class SqliteStore:
 
     async def put_rows(self, collection: str, rows: Sequence[Any]) -> None:
         kind = tables.BY_NAME[collection]
-        try:
-            await self._engine.write(lambda db: moving.put(db, kind, rows))
-        except Unwritable as error:
-            raise Conflict(f"{collection} has another row in place of one: {error}") from error
+        await self._engine.change(lambda db: moving.put(db, kind, rows))
 
     async def delete_rows(self, collection: str, rows: Sequence[Any]) -> None:
         kind = tables.BY_NAME[collection]
