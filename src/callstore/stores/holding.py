@@ -9,7 +9,7 @@ from callstore.errors import Busy, CallstoreError, StoreError
 from callstore.stores import leases
 from callstore.stores.holders import is_gone, new_holder
 from callstore.stores.protocol import Store
-from callstore.tasks import to_its_end
+from callstore.tasks import ended, to_its_end
 
 _RENEW_EVERY = leases.LEASE_FOR.total_seconds() / 3
 _STOP_EVERY = 5.0  # seconds: what is stopped has time to take back what it began
@@ -74,9 +74,7 @@ async def _until(
             yield
         finally:
             over = True
-            while not stopping.done():
-                stopping.cancel()
-                await asyncio.wait([stopping], timeout=1)
+            await ended(stopping)
     except asyncio.CancelledError:
         if not stops or task.cancelling() > before + stops:  # by somebody else
             raise

@@ -18,12 +18,13 @@ from callstore.schema.steps import Fill, Values
 from callstore.stores.mongo import ddl, moving
 from callstore.stores.mongo.adopting import MongoAdopting
 from callstore.stores.mongo.codec import CODECS, Document, decoder, encoder, key
-from callstore.stores.mongo.connection import Database
+from callstore.stores.mongo.connection import Database, translated
 from callstore.stores.mongo.engine import LONG, Engine, Session
 from callstore.stores.mongo.rows import fetch
 from callstore.stores.mongo.shape import from_json, identity, live
 from callstore.stores.protocol import Unwritable, WriteConflict
 from callstore.stores.structure import ProbeRow, Progress
+from callstore.tasks import ended, to_its_end
 
 T = TypeVar("T")
 _LOOK_EVERY = 0.2  # seconds
@@ -117,19 +118,24 @@ class MongoStructure:
         await self._engine.doing(self._db.command({"collMod": change.collection, **stated}))
 
     async def _build(self, change: Change, progress: Progress) -> None:
-        models = [_model(change.name, change.wanted)]
-        building = asyncio.ensure_future(
-            self._engine.doing(self._db[change.collection].create_indexes(models))
-        )
+        async def work() -> None:
+            models = [_model(change.name, change.wanted)]
+            try:
+                with translated():
+                    await self._db[change.collection].create_indexes(models)
+            except (Unwritable, WriteConflict) as error:
+                raise Conflict(f"{change} cannot be built: {error}") from error
+
+        building = asyncio.create_task(self._engine.doing(work()))
         most = 0
-        while not (await asyncio.wait([building], timeout=_LOOK_EVERY))[0]:
-            for done, total in await self._building(change.name):
-                most = max(most, done)
-                progress(str(change), most, total)
         try:
-            await building
-        except (Unwritable, WriteConflict) as error:
-            raise Conflict(f"{change} cannot be built: {error}") from error
+            while not (await asyncio.wait([building], timeout=_LOOK_EVERY))[0]:
+                for done, total in await self._building(change.name):
+                    most = max(most, done)
+                    progress(str(change), most, total)
+        finally:
+            await to_its_end(ended(building))
+        await building
         rows = await self.count(change.collection)
         progress(str(change), rows, rows)
 

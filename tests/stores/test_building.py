@@ -1,0 +1,63 @@
+"""Indexes that are built in MongoDB: refused, stopped, and cut off with who builds them."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from tests.stores import database
+from tests.stores.test_schema import filled
+
+from callstore import errors, open_calls
+
+INDEX = "CallSession_history"
+
+
+async def test_one_that_cannot_be_built_is_named(new_mongo: str) -> None:
+    await filled(new_mongo, 3)
+    database.drop_index(new_mongo, "CallSession", INDEX)
+    with database.mongo_database(new_mongo) as db:
+        db["CallSession"].update_one(
+            {}, {"$set": {"createdAt": [1], "conversationId": [1]}}, bypass_document_validation=True
+        )
+    async with open_calls(new_mongo, check_schema=False) as calls:
+        with pytest.raises(errors.Conflict, match=rf"index {INDEX} cannot be built: .*parallel"):
+            await calls.schema.up()
+
+
+@contextmanager
+def kept_waiting(url: str) -> Iterator[None]:
+    """What builds an index of calls waits meanwhile, for a transaction."""
+    with database.mongo_database(url) as db, db.client.start_session() as session:
+        session.start_transaction()
+        db["CallSession"].update_one({}, {"$inc": {"version": 1}}, session=session)
+        yield
+        session.abort_transaction()
+
+
+def asking() -> int:
+    """How many tasks of callstore's ask the server for something."""
+    return sum("Engine." in str(task.get_coro()) for task in asyncio.all_tasks())
+
+
+def until_built(url: str) -> None:
+    """It is, or waits to be."""
+    wanted = [{"$currentOp": {}}, {"$match": {"command.indexes.name": INDEX}}]
+    with database.mongo_database(url) as db:
+        while not [*db.client.admin.aggregate(wanted)]:
+            pass
+
+
+async def test_an_up_that_is_cancelled_meanwhile_leaves_nothing_running(new_mongo: str) -> None:
+    await filled(new_mongo, 3)
+    database.drop_index(new_mongo, "CallSession", INDEX)
+    async with open_calls(new_mongo, check_schema=False) as calls:
+        with kept_waiting(new_mongo):
+            migrating = asyncio.create_task(calls.schema.up())
+            await asyncio.to_thread(until_built, new_mongo)
+            assert asking() == 1
+            migrating.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await migrating
+            assert asking() == 0
+        assert (await calls.schema.up()).pending == []
