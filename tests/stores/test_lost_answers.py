@@ -244,13 +244,14 @@ async def test_a_row_that_a_validator_rejects_harms_no_other(
         assert (await calls.get(made[7].id)).live_count == 1
 
 
+@pytest.mark.parametrize("option", ["socketTimeoutMS", "timeoutMS"])
 async def test_an_index_may_take_longer_than_an_answer_else_does(
-    new_mongo: str, failing: Failing
+    new_mongo: str, failing: Failing, option: str
 ) -> None:
     async with open_calls(new_mongo):
         pass
     database.drop_index(new_mongo, "CallSession", "CallSession_history")
-    async with open_calls(f"{new_mongo}?socketTimeoutMS=300", check_schema=False) as calls:
+    async with open_calls(f"{new_mongo}?{option}=300", check_schema=False) as calls:
         with failing("createIndexes", blockConnection=True, blockTimeMS=1000):
             report = await calls.schema.up()
     assert [each.index for each in report.built] == ["CallSession_history"]

@@ -47,7 +47,8 @@ def connect(url: str) -> Client:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # an option that is none is only warned of
             # What takes long, as an index, takes as long as it does; all else has a deadline.
-            return AsyncMongoClient(url, socketTimeoutMS=None, **defaults)  # type: ignore[arg-type]
+            options: dict[str, Any] = {**defaults, "socketTimeoutMS": None, "timeoutMS": None}
+            return AsyncMongoClient(url, **options)
     except (errors.PyMongoError, ValueError, TypeError, KeyError, OSError, UserWarning) as error:
         raise Invalid.field("/store", f"is not a MongoDB URL: {error}") from None
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec.structs import force_setattr
+from pymongo.errors import OperationFailure
 
 from callstore.calls.model import Call, Participant, in_order_of_joining
 from callstore.stores.mongo import queries
@@ -15,17 +16,28 @@ from callstore.stores.mongo.queries import Filter, Pipeline
 _CALLS = CODECS["CallSession"]
 _PARTICIPANTS = CODECS["CallParticipant"]
 TOGETHER = 10_000  # in one answer, as far as 16 MB hold them
+_TOO_LARGE = {10334, 4568}  # a document of more than 16 MB; of more in a $lookup, older servers
 
 
 async def one_call(
     db: Database, collection: str, first: Pipeline, session: Session, **options: Any
 ) -> Call | None:
-    """The call that `first` finds, with its participants, in one round trip."""
-    pipeline = queries.with_participants(first)
-    found = await db[collection].aggregate(pipeline, session=session, **options)
-    for document in await found.to_list():
-        return _whole(document, document["participants"])
-    return None
+    """The call that `first` finds, with its participants, in one round trip; in two where they are
+    more than one document holds."""
+
+    async def found(pipeline: Pipeline) -> list[Document]:
+        cursor = await db[collection].aggregate(pipeline, session=session, **options)
+        return await cursor.to_list()
+
+    try:
+        calls = await found(queries.with_participants(first))
+    except OperationFailure as error:
+        if error.code not in _TOO_LARGE:
+            raise
+        whole = (await with_participants(db, await found(first), session)).whole
+    else:
+        whole = [_whole(call, call["participants"]) for call in calls]
+    return whole[0] if whole else None
 
 
 def _whole(call: Document, people: Sequence[Document]) -> Call:

@@ -193,15 +193,14 @@ class TestEveryEntrance:
     async def test_anything_is_taken_or_refused_but_never_breaks(
         self, calls: Calls, name: str, data: st.DataObject
     ) -> None:
-        call = await calls.live_in(ROOM) or await answered(calls)
-        good = on(call.id, name)
+        before = await calls.live_in(ROOM) or await calls.get((await answered(calls)).id)
+        good = on(before.id, name)
         some = st.lists(st.sampled_from(sorted(good)), unique=True, min_size=1, max_size=3)
         changed = {argument: data.draw(anything, argument) for argument in data.draw(some)}
-        before = await calls.get(call.id)
         result = await outcome_of(method_of(calls, name)(**{**good, **changed}))
         if isinstance(result, errors.CallstoreError):
             assert str(result)
-            assert await calls.get(call.id) == before
+            assert await calls.get(before.id) == before
         if isinstance(result, errors.Invalid):
             for pointer, message in result.errors:
                 assert message

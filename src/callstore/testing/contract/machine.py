@@ -235,7 +235,8 @@ class CallsMachine(RuleBasedStateMachine):
         return self.clock() + LATE
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.runner.run(work)
+        # Not the runner's own run: it takes over SIGINT and gives it back each time.
+        return self.runner.get_loop().run_until_complete(work)
 
     def attempt(self, work: Coroutine[Any, Any, Any]) -> Any:
         try:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from callstore import Call, Calls, Page, Party, User, errors
+from callstore.calls.model import replace
 from callstore.testing.clock import FakeClock
 from callstore.testing.contract.world import (
     ANN,
@@ -20,6 +21,7 @@ from callstore.testing.contract.world import (
     Opening,
     answered,
     entry_of,
+    row_of,
 )
 from callstore.testing.data import chosen_id, conversation
 
@@ -74,6 +76,21 @@ class TestByKey:
         await calls.start(ROOM, ANN, invite=[BOB])
         assert await calls.current(BOB) is None
         assert await calls.current(User(CAT.id)) is None
+
+    async def test_a_call_comes_whole_however_long_its_rows(self, opening: Opening) -> None:
+        """More than a document of MongoDB may hold: 16 MB."""
+        async with opening() as calls:
+            call = await answered(calls)
+            ids = ("send_transport_id", "recv_transport_id", "audio_producer_id")
+            bob = replace(await row_of(calls, call.id, BOB), **dict.fromkeys(ids, "𝄞" * 255))
+            more = [
+                replace(bob, id=chosen_id(n), user_id=chosen_id(n)) for n in range(10_000, 15_500)
+            ]
+            await calls._store.add_rows({"CallParticipant": more})
+            whole = await calls.get(call.id)
+            assert len(whole.participants or []) == 2 + len(more)
+            assert await calls.live_in(ROOM) == whole
+            assert await calls.current(User(more[-1].id)) == whole
 
     async def test_the_hosts_names_come_with_history_and_current(self, opening: Opening) -> None:
         asked: list[list[str]] = []
