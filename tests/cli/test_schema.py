@@ -77,6 +77,25 @@ def test_plan_tells_what_up_would_do_and_leave(
     assert "of_ours" in run("schema", "plan").stdout
 
 
+def test_names_of_others_move_no_cursor(run: Run, made: Made, talk: Scene, path: Path) -> None:
+    made(talk)
+    sql(path, 'CREATE INDEX "of\x1b[31mours" ON CallSession (type)')
+    sql(path, "DROP INDEX CallSession_history")
+    sql(path, 'CREATE INDEX CallSession_history ON CallSession (type) WHERE type <> "\x1b[0m"')
+    sql(path, "INSERT INTO CallSchema VALUES (99, 'la\x1bter', 1800000000000, 1)")
+    assert "la?ter" in run("schema", "status").stdout
+    sql(path, "DELETE FROM CallSchema WHERE id = 99")
+    said = run("schema", "plan").stdout
+    assert "of?[31mours" in said
+    assert "?[0m" in said
+    sql(
+        path,
+        "CREATE TRIGGER theirs BEFORE INSERT ON CallSession"
+        " BEGIN SELECT RAISE(ABORT, 'n\x1bo'); END",
+    )
+    assert "n?o" in run("schema", "verify").stdout
+
+
 def test_down_loses_rows_only_when_told_to(run: Run, made: Made, talk: Scene) -> None:
     made(talk)
     said = run("schema", "down", "--to", "1").stdout

@@ -68,7 +68,7 @@ def _problems(found: AdoptionReport, *, open: bool) -> Grid:
 def _steps(report: SchemaReport) -> Grid:
     grid = Grid("step>", "name", "applied")
     for step in report.applied:
-        grid.add_row(str(step.id), step.name, moment(step.applied_at))
+        grid.add_row(str(step.id), plain(step.name), moment(step.applied_at))
     for name in report.pending:
         grid.add_row("", name, "not yet")
     return grid
@@ -81,9 +81,9 @@ def _changes(report: SchemaReport) -> Grid:
     for each in report.changes:
         grid.add_row(
             {"leave": "leave as it is"}.get(each.action, each.action),
-            f"{each.what} {each.name}" if each.name else each.what,
+            plain(f"{each.what} {each.name}") if each.name else each.what,
             each.collection,
-            each.detail or NOTHING,
+            plain(each.detail) or NOTHING,
             f"{each.rows:,}" if each.rows else NOTHING,
             NOTHING if each.seconds is None else f"about {duration(each.seconds)}",
         )
@@ -110,7 +110,7 @@ def _probes(report: SchemaReport) -> Grid:
     bad = [probe for probe in report.probes if not probe.ok]
     grid = Grid("collection", "probe", "came of it", flowing=("came of it",))
     for probe in bad:
-        grid.add_row(probe.collection, probe.name, probe.detail)
+        grid.add_row(probe.collection, probe.name, plain(probe.detail))
     if report.probes:
         show(f"{some(len(report.probes) - len(bad), 'probe')} went as they must")
     return grid
