@@ -90,6 +90,16 @@ async def test_a_field_that_goes_is_planned(new_url: str) -> None:
         assert len(set(removed)) == len(removed)
 
 
+async def test_what_newer_code_made_is_not_planned_to_be_changed(new_url: str) -> None:
+    await filled(new_url, 3)
+    async with open_calls(new_url) as calls:
+        await schema_of(calls, REPLACING).up(to=EXPAND)
+        made = await live_shape(calls)
+        for report in (await calls.schema.plan(), await calls.schema.up()):
+            assert (report.version, report.changes, report.behind) == (EXPAND, [], False)
+        assert await live_shape(calls) == made
+
+
 async def test_what_a_field_holds_goes_with_it_only_when_told_to(new_url: str) -> None:
     await filled(new_url)
     async with open_calls(new_url, check_schema=False) as calls:
