@@ -351,7 +351,7 @@ METHODS: dict[str, Work] = {
     "schema: a step taken and back": lambda w: w.step_and_back(),
     "schema: made by another, too": lambda w: w.make_again(),
     "schema: verified": lambda w: w.calls.schema.verify(),
-    "schema: what is held": lambda w: w.structure.held(),
+    "schema: what is held": lambda w: w.structure.holds(),
 }
 
 

@@ -260,7 +260,7 @@ EXCEPTIONS = {
 # Read everything, before a database is taken down, or a handful of rows that there are.
 WHOLE = {
     *("HAS_SCHEMA", "SCHEMA", "INDEX_STATEMENTS", "TABLE_STATEMENTS", "WORDS_STATEMENTS"),
-    *("RESTATE", "HELD", "RECORDING"),
+    *("RESTATE", "HOLDS", "RECORDING"),
 }
 
 

@@ -235,8 +235,9 @@ class TestDown:
         database.hold(new_url)
         async with open_calls(new_url, check_schema=False) as calls:
             for to in (0, 1):
-                with pytest.raises(errors.Held):
+                with pytest.raises(errors.Held) as held:
                     await calls.schema.down(to=to, yes=True)
+                assert held.value.holds == ["e" * 24]
             assert (await calls.schema.status()).version == HISTORY.current
 
     async def test_rows_that_do_not_fit_stop_it(self, new_url: str) -> None:

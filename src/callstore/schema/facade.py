@@ -60,6 +60,8 @@ class Schema:
         self._audit = Audit(store.audit, clock=clock, new_id=new_id, settings=settings)
 
     async def status(self) -> SchemaReport:
+        """Which steps the database has gone through, and what `up` would apply; nothing is
+        changed, and no row is read. Of what newer code made, nothing is pending."""
         applied = await self._structure.applied()
         version = applied[-1].id if applied else 0
         # What newer code made, it also knows best what belongs there.
@@ -222,7 +224,10 @@ class Schema:
     ) -> SchemaReport:
         """Takes steps back; to 0 drops everything that is callstore's, the audit too.
 
-        Conflict where rows would be lost, unless `yes`; Held while any call is under a hold.
+        Held while any call is under a hold, with the ids of holds, of many some; Conflict where
+        rows would be lost, unless `yes`, or do not fit the step before: then it stays at the last
+        one that they fit. SchemaMismatch for what newer code made; Invalid for a step that is above
+        where it is; Busy while another migrates. Cut off, the next `up` or `down` takes it up.
         """
         asked = check(Asked, to=to, by=by, yes=yes)
         status = await self.status()
@@ -249,8 +254,8 @@ class Schema:
     async def _check_lossless(
         self, migration: Migration, steps: Sequence[Step], *, yes: bool
     ) -> None:
-        if held := await self._structure.held():
-            raise Held(f"{held} calls are under a hold: release the holds first")
+        if holds := await self._structure.holds():
+            raise Held(f"calls are under a hold ({holds[0]} is one): release it first", holds)
         lost = [part for step in steps for part in await migration.loses(step)]
         if lost and not yes:
             raise Conflict(f"this loses {', '.join(lost)}: say so with yes (--yes)")

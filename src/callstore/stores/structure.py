@@ -128,8 +128,9 @@ class Structure(Protocol):
         """Inserts the rows in a transaction that is rolled back. None: all were taken; else why the
         last one was refused. StoreError where an earlier one was."""
 
-    async def held(self) -> int:
-        """How many calls are under a hold."""
+    async def holds(self) -> list[str]:
+        """The ids of holds that calls are under; where there are many, some of them."""
+        ...
 
     async def drop(self) -> None:
         """Everything that is callstore's."""

@@ -215,10 +215,10 @@ class MongoStructure:
                 raise _Probed(error.details["errmsg"] if error.details else str(error)) from error
         raise _Probed(None)
 
-    async def held(self) -> int:
-        return await self._engine.doing(
-            self._db["CallSession"].count_documents({"holds": {"$exists": True, "$ne": []}})
-        )
+    async def holds(self) -> list[str]:
+        some = self._db["CallSession"].find({"holds": {"$nin": [None, []]}}, {"holds": 1})
+        found = await self._engine.doing(some.limit(100).to_list())
+        return sorted({id for row in found for id in row["holds"]})
 
     async def drop(self) -> None:
         # What says that this is callstore's goes last: one that was cut off is dropped again.

@@ -120,9 +120,9 @@ class SqliteStructure:
             raise StoreError(f"the database refused this: {error}") from error
         raise AssertionError("a probe does not end without telling")
 
-    async def held(self) -> int:
-        (held,) = await self._engine.read(lambda db: db.execute(structure_queries.HELD).fetchone())
-        return int(held)
+    async def holds(self) -> list[str]:
+        found = await self._engine.read(lambda db: db.execute(structure_queries.HOLDS).fetchall())
+        return sorted({id for (id,) in found})
 
     async def drop(self) -> None:
         def work(db: sqlite3.Connection) -> None:

@@ -25,7 +25,7 @@ ORDER BY t.name, s.type, s.name"""
 TABLE_STATEMENTS = """
 SELECT name, sql FROM sqlite_master WHERE type = 'table' AND instr(name, '_') = 0"""
 RESTATE = "UPDATE sqlite_schema SET sql = ? WHERE type = 'table' AND name = ?"
-HELD = "SELECT count(*) FROM CallSession WHERE holds <> '[]'"
+HOLDS = "SELECT value FROM CallSession, json_each(holds) WHERE holds <> '[]' LIMIT 100"
 
 
 def count(collection: str, where: dict[str, Any] | None = None) -> str:
