@@ -6,9 +6,10 @@ is run once more brings what has changed since.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from itertools import filterfalse
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,6 +24,7 @@ from callstore.settings import load_settings
 from callstore.stores.holding import holding
 from callstore.stores.protocol import Store
 from callstore.stores.structure import Progress, untold
+from callstore.tasks import stop
 
 BATCH = 2000  # rows
 PASSES = 5  # with `live`, until one brings nothing new
@@ -30,6 +32,12 @@ LEASE = "copy"
 KEPT_APART = (tables.LEASE.name, tables.SCHEMA.name)  # each database has its own
 NAMES = tuple(c.name for c in tables.COLLECTIONS if c.name not in KEPT_APART)
 """Calls first: on SQLite their rows refer to them."""
+HOLDING: dict[str, Callable[[Any], bool]] = dict.fromkeys(NAMES, lambda _: False) | {
+    tables.CALL.name: lambda call: call.live,
+    tables.RECORDING.name: lambda recording: recording.status == "recording",
+}
+"""Rows that hold a place which another may have held before: they are written when that one is,
+whatever the order of their ids."""
 
 
 class Copied(Row, frozen=True, kw_only=True):
@@ -142,9 +150,9 @@ class _Copy:
         await self._check()
         passes = 0
         async with self._target.bulk_load(self._progress):
-            moved = 1
-            while moved and passes < (PASSES if live else 1):
-                moved = sum([await self._bring(name, live=live) for name in NAMES])
+            more = True
+            while more and passes < (PASSES if live else 1):
+                more = any([await self._bring(name, live=live) for name in NAMES])
                 passes += 1
         source = {name: await self._summed(self._source, name) for name in NAMES}
         collections: dict[str, Copied] = {}
@@ -163,29 +171,34 @@ class _Copy:
                 if call.expires_at is None or call.expires_at > now:
                     raise Conflict(f"the target has calls of its own, {call.id} among them")
 
-    async def _bring(self, name: str, *, live: bool) -> int:
-        """Writes what the target lacks, and reads on meanwhile; how many rows."""
-        total, done, written = await self._source.structure.count(name), 0, 0
-        writing: asyncio.Task[int] | None = None
+    async def _bring(self, name: str, *, live: bool) -> bool:
+        """Writes what the target lacks, and reads on meanwhile; whether another pass is due."""
+        total, done = await self._source.structure.count(name), 0
         there, _ = await self._target.rows(name, None, 1)
-        last: list[Any] = []  # a live call takes the place of one that has ended since
-        async for rows in _walk(self._source, name):
+        written = self._written[name]
+        writing: asyncio.Task[None] | None = None
+        last: list[Any] = []
+        try:
+            async for rows in _walk(self._source, name):
+                if writing is not None:
+                    await writing
+                done += len(rows)
+                known = live and tables.BY_NAME[name].of_call
+                some = await self._of_known_calls(rows) if known else rows
+                last += filter(HOLDING[name], some)
+                rest = [*filterfalse(HOLDING[name], some)]
+                writing = asyncio.create_task(self._put(name, rest, fresh=not there))
+                self._progress(name, done, max(total, done))
             if writing is not None:
-                written += await writing
-            done += len(rows)
-            going_on = [row for row in rows if row.live] if name == tables.CALL.name else []
-            ended = [row for row in rows if not row.live] if going_on else rows
-            if live and tables.BY_NAME[name].of_call:
-                ended = await self._of_known_calls(ended)
-            writing = asyncio.create_task(self._put(name, ended, fresh=not there))
-            last += going_on
-            self._progress(name, done, max(total, done))
-        if writing is not None:
-            written += await writing
-        for first in range(0, len(last), BATCH):
-            written += await self._put_live(name, last[first : first + BATCH])
-        self._written[name] += written
-        return written
+                await writing
+        finally:
+            if writing is not None:
+                await stop(writing)
+        late = [
+            await self._put_last(name, last[first : first + BATCH])
+            for first in range(0, len(last), BATCH)
+        ]
+        return any(late) or self._written[name] > written
 
     async def _of_known_calls(self, rows: list[Any]) -> list[Any]:
         """Those of calls that have begun since are brought by the next pass."""
@@ -193,19 +206,22 @@ class _Copy:
         known = await self._target.rows_like(tables.CALL.name, calls)
         return [row for row in rows if row.call_session_id in known]
 
-    async def _put_live(self, name: str, rows: list[Any]) -> int:
-        """As they are by now; where one has given way to another meanwhile the next pass does."""
+    async def _put_last(self, name: str, rows: list[Any]) -> bool:
+        """As they are by now. True: one has given way to another meanwhile, which the next pass
+        brings."""
         now = [*(await self._source.rows_like(name, rows)).values()]
-        ended, live = ([row for row in now if row.live is each] for each in (False, True))
         try:
-            return sum([await self._put(name, some, fresh=False) for some in (ended, live)])
+            await self._put(name, [*filterfalse(HOLDING[name], now)], fresh=False)
+            await self._put(name, [*filter(HOLDING[name], now)], fresh=False)
         except Conflict:
-            return len(rows)
+            return True
+        return False
 
-    async def _put(self, name: str, rows: list[Any], *, fresh: bool) -> int:
+    async def _put(self, name: str, rows: list[Any], *, fresh: bool) -> None:
         if fresh:  # inserting costs a fraction
             await self._target.add_rows({name: rows})
-            return len(rows)
+            self._written[name] += len(rows)
+            return
         there = await self._target.rows_like(name, rows)
         lacking = [row for row in rows if there.get(row.id) != row]
         if lacking:
@@ -214,7 +230,7 @@ class _Copy:
             except Conflict:  # what the source no longer has may be in their place
                 await self._drop_strangers(name)
                 await self._target.put_rows(name, lacking)
-        return len(lacking)
+            self._written[name] += len(lacking)
 
     async def _verified(self, name: str, source: _Sum) -> Copied:
         target = await self._summed(self._target, name)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 KeepOn = Callable[[], Awaitable[bool]]
@@ -34,3 +34,9 @@ async def to_its_end(work: Awaitable[T], stop: Callable[[], object] = lambda: No
         if not task.cancelled():
             task.exception()  # seen: what is told is that it was cancelled
         raise
+
+
+async def stop(task: asyncio.Task[Any]) -> None:
+    """Cancelled, and at its end; what it raises is nobody's any more."""
+    task.cancel()
+    await to_its_end(asyncio.gather(task, return_exceptions=True))

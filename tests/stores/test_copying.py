@@ -323,18 +323,27 @@ async def test_a_wrong_url_is_named(file: Callable[[str], str]) -> None:
             await copy_calls(src, dst)
 
 
-async def test_a_live_call_takes_the_place_of_one_that_has_ended_since(
-    file: Callable[[str], str], new_url: str
+@pytest.mark.parametrize("how", ["progress fails", "cancelled"])
+async def test_nothing_is_written_once_it_has_stopped(
+    way: tuple[str, str], how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the order of their ids."""
-    src = file("a")
+    src, dst = way
+    await fill(src)
+    await copy_calls(src, dst)
     async with open_calls(src) as calls:
-        old = await calls.start(ROOM, ANN, call_id="f" * 24)
-        await copy_calls(src, new_url, live=True)
-        await calls.end(old.id)
-        new = await calls.start(ROOM, ANN, call_id="a" * 24)
-        assert (await copy_calls(src, new_url, live=True)).verified
-    async with open_calls(new_url) as calls:
-        live = await calls.live_in(ROOM)
-        assert live is not None
-        assert live.id == new.id
+        await calls.seed(50, seed=2)
+    monkeypatch.setattr("callstore.copying.BATCH", 50)
+    copying: asyncio.Task[Any]
+
+    def progress(what: str, done: int, total: int) -> None:
+        if what == "CallEvent" and done == 100:
+            if how == "progress fails":
+                raise ZeroDivisionError
+            copying.cancel()
+
+    before = asyncio.all_tasks()
+    copying = asyncio.create_task(copy_calls(src, dst, progress=progress))
+    with pytest.raises((ZeroDivisionError, asyncio.CancelledError)):
+        await copying
+    assert asyncio.all_tasks() == before
+    assert (await copy_calls(src, dst)).verified
