@@ -140,9 +140,10 @@ class MongoStructure:
         progress(str(change), rows, rows)
 
     async def _building(self, index: str) -> list[tuple[int, int]]:
-        """How far it is, where we may ask: keys are gathered, then they are put in."""
+        """How far it is, where we may ask, as it is built by no user's thread: keys are gathered,
+        then they are put in."""
         wanted = {"command.indexes.name": index, "progress.total": {"$gt": 0}}
-        pipeline: list[Document] = [{"$currentOp": {}}, {"$match": wanted}]
+        pipeline: list[Document] = [{"$currentOp": {"allUsers": True}}, {"$match": wanted}]
         with contextlib.suppress(PyMongoError):
             found = await self._db.client.admin.aggregate(pipeline)
             return [
