@@ -20,7 +20,7 @@ demo:  ## replay real recorded calls through a whole life each, and show what wa
 
 test:  ## all tests, with branch coverage (ARGS='-k join' for some: then without coverage)
 	@sh scripts/env dev
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(if $(ARGS),$(ARGS),--cov)
+	@sh scripts/test -n $(JOBS) --dist loadgroup $(if $(ARGS),$(ARGS),--cov)
 
 check:  ## what CI checks without running the code: style, types, who imports whom, the locks
 	@$(MAKE) --no-print-directory --keep-going style types imports locks

@@ -71,6 +71,11 @@ def fresh_mongo(
 
 
 @pytest.fixture
+def empty_mongo(fresh_mongo: Callable[[], str]) -> str:
+    return fresh_mongo()
+
+
+@pytest.fixture
 def new_mongo(mongod: LocalMongod, client: MongoClient[dict[str, Any]]) -> Iterator[str]:
     """Of a database that is not there yet."""
     name = f"new{os.getpid()}-{next(_numbers)}"
@@ -84,6 +89,15 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/calls.db"
     url: str = request.getfixturevalue("new_mongo")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "mongodb"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of a database of each store that others may have used before; its schema is as it was."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/calls.db"
+    url: str = request.getfixturevalue("empty_mongo")
     return url
 
 

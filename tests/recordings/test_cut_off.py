@@ -23,7 +23,7 @@ def places(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
     if request.param == "sqlite, folder":
         return f"sqlite:///{tmp_path}/calls.db", (tmp_path / "files").as_uri()
     bucket: Bucket = request.getfixturevalue("bucket")
-    return request.getfixturevalue("new_mongo"), bucket.url
+    return request.getfixturevalue("empty_mongo"), bucket.url
 
 
 def there(recordings: str) -> list[str]:

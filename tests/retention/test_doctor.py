@@ -38,8 +38,8 @@ async def broken(url: str, damage: Damage | None = None, *, fix: bool = False) -
         return await calls.doctor() if fix else report
 
 
-async def test_a_sound_database_has_no_findings(new_url: str) -> None:
-    report = await broken(new_url)
+async def test_a_sound_database_has_no_findings(empty_url: str) -> None:
+    report = await broken(empty_url)
     assert (report.calls, report.findings, report.fixed) == (1, [], 0)
 
 
@@ -47,8 +47,8 @@ def seven_joined(url: str) -> None:
     database.change(url, "CallSession", joinedCount=7)
 
 
-async def test_wrong_counts_are_found(new_url: str) -> None:
-    report = await broken(new_url, seven_joined)
+async def test_wrong_counts_are_found(empty_url: str) -> None:
+    report = await broken(empty_url, seven_joined)
     assert [(f.problem, f.collection) for f in report.findings] == [("counts", "CallSession")]
     assert "7" in report.findings[0].detail
 
@@ -67,36 +67,36 @@ async def test_wrong_counts_are_found(new_url: str) -> None:
         (lambda url: database.delete(url, "CallLogEntry"), "2 participants, but 0 log entries"),
     ],
 )
-async def test_what_else_disagrees_is_found(new_url: str, damage: Damage, said: str) -> None:
-    (finding,) = (await broken(new_url, damage)).findings
+async def test_what_else_disagrees_is_found(empty_url: str, damage: Damage, said: str) -> None:
+    (finding,) = (await broken(empty_url, damage)).findings
     assert finding.problem == "counts"
     assert said in finding.detail
 
 
-async def test_mended_counts_are_right(new_url: str) -> None:
-    report = await broken(new_url, seven_joined, fix=True)
+async def test_mended_counts_are_right(empty_url: str) -> None:
+    report = await broken(empty_url, seven_joined, fix=True)
     assert report.findings == []
-    (call,) = database.rows(new_url)["CallSession"]
+    (call,) = database.rows(empty_url)["CallSession"]
     assert call["joinedCount"] == 2
 
 
-async def test_counts_are_mended_with_the_peak_that_they_need(new_url: str) -> None:
+async def test_counts_are_mended_with_the_peak_that_they_need(empty_url: str) -> None:
     clock = FakeClock()
-    async with open_calls(new_url, clock=clock) as calls:
+    async with open_calls(empty_url, clock=clock) as calls:
         call = await calls.start(CONVERSATION, ADA, invite=[BEN])
         await calls.join(call.id, BEN)
-    database.change(new_url, "CallSession", liveCount=0, joinedCount=0, peakParticipants=0)
-    async with open_calls(new_url, clock=clock) as calls:
+    database.change(empty_url, "CallSession", liveCount=0, joinedCount=0, peakParticipants=0)
+    async with open_calls(empty_url, clock=clock) as calls:
         assert (await calls.doctor(fix=True)).fixed >= 1
         mended = await calls.get(call.id)
         assert (mended.live_count, mended.joined_count, mended.peak_participants) == (2, 2, 2)
         assert (await calls.doctor()).findings == []
 
 
-async def test_a_missing_event_is_found_and_cannot_be_mended(new_url: str) -> None:
-    report = await broken(new_url, lambda url: database.delete(url, "CallEvent", seq=2), fix=True)
+async def test_a_missing_event_is_found_and_cannot_be_mended(empty_url: str) -> None:
+    report = await broken(empty_url, lambda url: database.delete(url, "CallEvent", seq=2), fix=True)
     assert [f.problem for f in report.findings] == ["seq_gap"]
-    assert 2 not in {event["seq"] for event in database.rows(new_url)["CallEvent"]}
+    assert 2 not in {event["seq"] for event in database.rows(empty_url)["CallEvent"]}
 
 
 OF_CALL = "CallParticipant", "CallLogEntry", "CallEvent"
@@ -106,40 +106,40 @@ def call_gone(url: str) -> None:
     database.delete(url, "CallSession", status="ended")
 
 
-async def test_rows_whose_call_is_gone_are_found(new_url: str) -> None:
-    found = (await broken(new_url, call_gone)).findings
+async def test_rows_whose_call_is_gone_are_found(empty_url: str) -> None:
+    found = (await broken(empty_url, call_gone)).findings
     assert {f.problem for f in found} == {"orphan"}
     assert sorted(f.collection for f in found) == sorted(OF_CALL)
-    assert set(database.rows(new_url)) >= {*OF_CALL}
+    assert set(database.rows(empty_url)) >= {*OF_CALL}
 
 
-async def test_orphans_are_mended_and_no_other_row_goes(new_url: str) -> None:
+async def test_orphans_are_mended_and_no_other_row_goes(empty_url: str) -> None:
     clock = FakeClock()
-    async with open_calls(new_url, clock=clock) as calls:
+    async with open_calls(empty_url, clock=clock) as calls:
         await calls.start(IDS(), ADA, invite=[BEN])
-    kept = database.rows(new_url)
-    assert (await broken(new_url, call_gone, fix=True)).findings == []
-    assert database.rows(new_url) == kept
+    kept = database.rows(empty_url)
+    assert (await broken(empty_url, call_gone, fix=True)).findings == []
+    assert database.rows(empty_url) == kept
 
 
 async def test_orphans_are_found_once_each_however_many_rows_are_read_at_a_time(
-    new_url: str, monkeypatch: pytest.MonkeyPatch
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On MongoDB a batch ends within the rows of a call."""
     monkeypatch.setattr(in_mongo, "_ROWS", 3)
     monkeypatch.setattr(in_sqlite, "_BATCH", 2)
-    async with open_calls(new_url, clock=FakeClock()) as calls:
+    async with open_calls(empty_url, clock=FakeClock()) as calls:
         gone = {await ended(calls, IDS()) for _ in range(5)}
-        call_gone(new_url)
+        call_gone(empty_url)
         findings = (await calls.doctor()).findings
         for name in OF_CALL:
-            of_one = len(database.rows(new_url)[name]) // 5
+            of_one = len(database.rows(empty_url)[name]) // 5
             assert [f.detail for f in findings if f.collection == name] == [
                 f"{of_one} rows whose call is gone"
             ] * 5
             assert {f.id for f in findings if f.collection == name} == gone
         assert (await calls.doctor(fix=True)).fixed == 15
-        left = database.rows(new_url)
+        left = database.rows(empty_url)
         assert [left.get(name, []) for name in OF_CALL] == [[], [], []]
 
 
@@ -153,15 +153,15 @@ def without(url: str, collection: str, *fields: str) -> None:
 
 @pytest.mark.parametrize("rows_at_a_time", [1, 20_000])
 async def test_missing_nulls_are_found_and_written(
-    new_mongo: str, monkeypatch: pytest.MonkeyPatch, rows_at_a_time: int
+    empty_mongo: str, monkeypatch: pytest.MonkeyPatch, rows_at_a_time: int
 ) -> None:
     monkeypatch.setattr(in_mongo, "_ROWS", rows_at_a_time)
-    async with open_calls(new_mongo, clock=FakeClock()) as calls:
+    async with open_calls(empty_mongo, clock=FakeClock()) as calls:
         await ended(calls)
-        before = database.rows(new_mongo)
+        before = database.rows(empty_mongo)
         assert (await calls.doctor()).findings == []
-        without(new_mongo, "CallParticipant", "anonymizedAt", "deviceInfo")
-        without(new_mongo, "CallLogEntry", "hiddenAt")
+        without(empty_mongo, "CallParticipant", "anonymizedAt", "deviceInfo")
+        without(empty_mongo, "CallLogEntry", "hiddenAt")
         findings = (await calls.doctor()).findings
         assert sorted((f.problem, f.collection, f.detail) for f in findings) == [
             *[("missing_nulls", "CallLogEntry", "lacks hiddenAt")] * 2,
@@ -171,29 +171,29 @@ async def test_missing_nulls_are_found_and_written(
         assert {f.id for f in findings} == ids
         assert (await calls.doctor(fix=True)).fixed == 4
         assert (await calls.doctor()).findings == []
-    assert database.rows(new_mongo) == before
+    assert database.rows(empty_mongo) == before
 
 
 async def test_a_row_that_lacks_a_null_has_it_before_anything_else_of_it_is_mended(
-    new_mongo: str,
+    empty_mongo: str,
 ) -> None:
     def damage(url: str) -> None:
         seven_joined(url)
         without(url, "CallSession", "routerId")
 
-    assert (await broken(new_mongo, damage, fix=True)).findings == []
+    assert (await broken(empty_mongo, damage, fix=True)).findings == []
 
 
-async def test_what_older_code_may_leave_out_is_no_finding(new_mongo: str) -> None:
-    report = await broken(new_mongo, lambda url: without(url, "CallSession", "horizons"))
+async def test_what_older_code_may_leave_out_is_no_finding(empty_mongo: str) -> None:
+    report = await broken(empty_mongo, lambda url: without(url, "CallSession", "horizons"))
     assert report.findings == []
 
 
-async def test_what_must_not_be_null_is_not_made_up(new_mongo: str) -> None:
+async def test_what_must_not_be_null_is_not_made_up(empty_mongo: str) -> None:
     def damage(url: str) -> None:
         without(url, "CallParticipant", "deviceInfo", "role")
 
-    report = await broken(new_mongo, damage, fix=True)
+    report = await broken(empty_mongo, damage, fix=True)
     assert [f.problem for f in report.findings] == ["missing_nulls"] * 2
 
 

@@ -43,17 +43,17 @@ def being_cancelled() -> bool:
 
 
 async def test_a_lease_that_another_has_taken_stops_what_was_done_under_it(
-    new_url: str, monkeypatch: pytest.MonkeyPatch
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(holding, "_RENEW_EVERY", 0.05)
-    async with open_calls(new_url) as calls:
+    async with open_calls(empty_url) as calls:
         with pytest.raises(errors.Busy, match="another took it"):
             await taken_from(calls, asyncio.Event().wait)
         assert not being_cancelled()
 
 
 async def test_it_is_stopped_again_where_once_is_lost(
-    new_url: str, monkeypatch: pytest.MonkeyPatch
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(holding, "_RENEW_EVERY", 0.05)
     monkeypatch.setattr(holding, "_STOP_EVERY", 0.05)
@@ -68,7 +68,7 @@ async def test_it_is_stopped_again_where_once_is_lost(
         await loses_one()
         await asyncio.Event().wait()
 
-    async with open_calls(new_url) as calls:
+    async with open_calls(empty_url) as calls:
         for body in (goes_on, loses_one):
             with pytest.raises(errors.Busy, match="another took it"):
                 await taken_from(calls, body)
@@ -77,10 +77,10 @@ async def test_it_is_stopped_again_where_once_is_lost(
 
 
 async def test_who_is_cancelled_by_others_is_told_of_no_lease(
-    new_url: str, monkeypatch: pytest.MonkeyPatch
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(holding, "_RENEW_EVERY", 0.05)
-    async with open_calls(new_url) as calls:
+    async with open_calls(empty_url) as calls:
         held, refusal = asyncio.Event(), errors.Busy("taken")
 
         def hold() -> Any:
@@ -101,11 +101,11 @@ async def test_who_is_cancelled_by_others_is_told_of_no_lease(
 
 
 async def test_a_renewal_that_is_not_cancelled_keeps_nobody(
-    new_url: str, monkeypatch: pytest.MonkeyPatch
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its cancellation may be lost, too; the lease is given back all the same."""
     monkeypatch.setattr(holding, "_RENEW_EVERY", 0.01)
-    async with open_calls(new_url) as calls:
+    async with open_calls(empty_url) as calls:
         change, renewing = calls._store.change_lease, asyncio.Event()
         lost: list[int] = []
 

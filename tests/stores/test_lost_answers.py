@@ -24,8 +24,8 @@ Failing = Callable[..., Any]
 
 
 @pytest.fixture
-async def calls(new_mongo: str) -> AsyncIterator[Calls]:
-    async with open_calls(new_mongo, recordings="memory:") as opened:
+async def calls(empty_mongo: str) -> AsyncIterator[Calls]:
+    async with open_calls(empty_mongo, recordings="memory:") as opened:
         yield opened
         await check_sound(opened)
 
@@ -189,9 +189,9 @@ async def test_what_a_migration_changes_while_it_is_read_is_read_again(
 
 
 async def test_a_read_that_finds_no_snapshot_ends_at_its_deadline(
-    new_mongo: str, failing: Failing
+    empty_mongo: str, failing: Failing
 ) -> None:
-    async with open_calls(new_mongo, settings={"command_deadline": 0.5}) as calls:
+    async with open_calls(empty_mongo, settings={"command_deadline": 0.5}) as calls:
         call = await calls.start(ROOM, ANN)
         with (
             failing("aggregate", 1000, errorCode=MOVED["snapshot unavailable"]),
@@ -202,9 +202,9 @@ async def test_a_read_that_finds_no_snapshot_ends_at_its_deadline(
 
 
 async def test_a_commit_without_an_answer_says_that_its_outcome_is_unknown(
-    new_mongo: str, failing: Failing
+    empty_mongo: str, failing: Failing
 ) -> None:
-    async with open_calls(new_mongo, settings={"command_deadline": 1}) as calls:
+    async with open_calls(empty_mongo, settings={"command_deadline": 1}) as calls:
         call = await calls.start(ROOM, ANN, invite=[BOB])
         with (
             failing("commitTransaction", 1000, **CUT_OFF),
@@ -212,7 +212,7 @@ async def test_a_commit_without_an_answer_says_that_its_outcome_is_unknown(
         ):
             await calls.join(call.id, BOB)
         assert refusal.value.outcome_unknown
-    async with open_calls(new_mongo) as calls:  # asked again, it is told what became of it
+    async with open_calls(empty_mongo) as calls:  # asked again, it is told what became of it
         joined = await calls.join(call.id, BOB)
         assert joined.call.live_count == 2
         assert (await told(calls, call.id)).count("participant.joined") == 2
@@ -259,9 +259,9 @@ async def test_an_index_may_take_longer_than_an_answer_else_does(
 
 @pytest.mark.parametrize("how", [DONE_BUT_NOT_SAID, CUT_OFF, ABORTED])
 async def test_captions_whose_commit_had_no_answer(
-    new_mongo: str, failing: Failing, how: Document
+    empty_mongo: str, failing: Failing, how: Document
 ) -> None:
-    async with open_calls(new_mongo) as calls:
+    async with open_calls(empty_mongo) as calls:
         call = await calls.start(ROOM, ANN)
         said: Document = {"segment_id": "1", "language": "en"}
         with failing("commitTransaction", 2, **how):

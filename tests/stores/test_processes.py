@@ -16,8 +16,8 @@ FOUR = range(4)
 
 
 @pytest.fixture
-def url(new_url: str) -> str:
-    return new_url
+def url(empty_url: str) -> str:
+    return empty_url
 
 
 @pytest.fixture
@@ -133,13 +133,13 @@ async def test_four_sweepers_end_every_call_once(calls: Calls, url: str) -> None
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["a store", "a new store"])
-async def test_privileged_acts_of_four_processes_are_one_chain(url: str, late: bool) -> None:
+async def test_privileged_acts_of_four_processes_are_one_chain(new_url: str, late: bool) -> None:
     if not late:
-        async with open_calls(url):
+        async with open_calls(new_url):
             pass
     given = [{"me": n, "times": 20, "late": late} for n in FOUR]
-    assert kinds(race("notes", url, given)) == {"AuditEntry": 80}
-    async with open_calls(url) as calls:
+    assert kinds(race("notes", new_url, given)) == {"AuditEntry": 80}
+    async with open_calls(new_url) as calls:
         report = await calls.audit.verify()
         assert (report.ok, report.entries) == (True, 80)
         page = await calls.audit.list(limit=100)
@@ -150,10 +150,10 @@ async def test_privileged_acts_of_four_processes_are_one_chain(url: str, late: b
 
 
 @pytest.mark.parametrize("round", range(5))
-async def test_four_processes_may_create_the_store_at_once(url: str, round: int) -> None:
+async def test_four_processes_may_create_the_store_at_once(new_url: str, round: int) -> None:
     arguments = [{"me": n + 1, "times": 1, "late": True} for n in FOUR]
-    assert kinds(race("starts", url, arguments)) == {"Call": 1, "CallAlreadyLive": 3}
-    async with open_calls(url) as calls:
+    assert kinds(race("starts", new_url, arguments)) == {"Call": 1, "CallAlreadyLive": 3}
+    async with open_calls(new_url) as calls:
         assert [step.id for step in (await calls.schema.status()).applied] == [1, 2]
         await check_sound(calls)
 

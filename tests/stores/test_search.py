@@ -52,10 +52,10 @@ class Both:
 
 
 @pytest.fixture
-def both(new_mongo: str) -> Iterator[Both]:
+def both(empty_mongo: str) -> Iterator[Both]:
     clock = FakeClock()
     loop = asyncio.new_event_loop()
-    opened = [open_calls(url, clock=clock, new_id=fake_ids()) for url in ("memory:", new_mongo)]
+    opened = [open_calls(url, clock=clock, new_id=fake_ids()) for url in ("memory:", empty_mongo)]
     stores = [loop.run_until_complete(each.__aenter__()) for each in opened]
     yield Both(loop, stores, clock)
     for each in opened:
