@@ -62,11 +62,12 @@ TTL_AFTER = timedelta(days=3)
 
 
 class Collection(Struct, frozen=True, kw_only=True, eq=False):
-    """`key` is SQLite's primary key; rows lie in its order where `clustered`. `guard` is the field
-    by which a writer sees that another was faster. `shard` is what a cluster shards it by: every
-    unique index begins with it. `numbered` is the time in whose order SQLite numbers the rows, for
-    an index of words. `owns` something outside the database: on SQLite a row of it keeps
-    its call from being deleted, else it goes with its call.
+    """`key` is the primary key on SQLite, in whose order rows lie where `clustered`; on MongoDB,
+    whose own is `_id`, a unique index. `guard` is a field that every update of a row changes: where
+    a transaction does not tell that another writer was faster, as MongoDB's does, it tells by that.
+    `shard` is what a cluster shards it by: every unique index begins with it. `numbered` is the
+    time in whose order SQLite numbers the rows, for an index of words. `owns` something outside the
+    database: on SQLite a row of it keeps its call from being deleted, else it goes with its call.
     """
 
     name: str

@@ -34,20 +34,27 @@ from callstore.stores.watching import Watching
 
 
 class WriteConflict(Exception):
-    """Another writer was faster; nothing was written. The group tries again."""
+    """Another writer was faster, or a unique index has another's row in the place of one; nothing
+    was written. The group is halved and tried again, until its deadline: then Busy."""
 
 
 class Unwritable(Exception):
-    """Some row cannot be written, whoever else writes. The group finds out whose it is."""
+    """Some row cannot be written, whoever else writes: the store's own rules refuse it. Nothing was
+    written. The group finds out whose it is, and answers that one with StoreError."""
 
 
 class Changed(Struct, frozen=True, kw_only=True):
-    """Rows to write: `new` are inserted, of `old` the fields that differ are updated."""
+    """Rows to write: `new` are inserted, of `old` the fields that differ are updated.
 
-    calls: list[tuple[Call | None, Call]] = field(default_factory=list)  # guarded by version
+    An `old` row is what was decided on: where another has written it since, all is a WriteConflict.
+    Of a pulse that holds where nothing differs, too. A store whose transactions do not tell
+    compares the `guard` of the collection, which each update changes.
+    """
+
+    calls: list[tuple[Call | None, Call]] = field(default_factory=list)
     participants: list[tuple[Participant | None, Participant]] = field(default_factory=list)
     entries: list[tuple[LogEntry | None, LogEntry]] = field(default_factory=list)
-    pulses: list[tuple[Pulse | None, Pulse]] = field(default_factory=list)  # guarded by seenAt
+    pulses: list[tuple[Pulse | None, Pulse]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     metrics: list[tuple[Participant, QualityMetrics]] = field(default_factory=list)
@@ -152,8 +159,10 @@ class Finding(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Store(Protocol):
-    """What is kept, durably. Every method may raise StoreUnavailable, and Busy when others keep it
-    locked for longer than the command deadline; none lets a driver's error out.
+    """What is kept, durably. Every method may raise StoreUnavailable where the store cannot be
+    reached or cannot write now, Busy where others keep it locked for longer than the command
+    deadline, and StoreError for what it refuses; none lets a driver's error out. Only `transact`
+    raises WriteConflict and Unwritable.
 
     A call's conversation never changes. A store that shards by it looks it up once per call id and
     remembers it: methods that take a call id need no more.
@@ -200,15 +209,24 @@ class Store(Protocol):
     # -- changing: one transaction each, nothing half done
 
     async def transact(self, batch: Batch, patience: float, *, rehearsal: bool = False) -> None:
-        """Loads, decides and commits `batch` in one transaction: up to 11 queries to load, then one
-        statement per collection and set of changed fields. A `rehearsal` does it all, and takes it
-        back instead of committing. Raises WriteConflict when another writer
-        was faster, Busy when the lock was not free within `patience` seconds, any other exception
-        when some row cannot be written.
+        """Loads, decides and commits `batch` in one transaction. It loads in a few queries however
+        many commands there are (SQLite up to 11, MongoDB up to 9), and writes in as few statements
+        as it can. A `rehearsal` does it all, and takes it back instead of committing.
 
-        Where a commit's result is unknown the store finds out itself, by the id of one of the
-        batch's events, before it decides again: it never raises WriteConflict while the batch may
-        have been committed, and answers stay those of the decision that was.
+        Where nothing was written it raises:
+        WriteConflict when another writer was faster;
+        Unwritable, or whatever `decide` raised, when a row cannot be written: the group is done
+        again, one command at a time;
+        Busy when it could not begin within `patience` seconds for others: whose deadline has not
+        come is tried again;
+        StoreUnavailable when the store cannot be reached or cannot write now: the whole group's.
+
+        Where a commit's result is unknown the store finds out itself before it decides again, by
+        something that no other attempt leaves: a row that the batch inserts, an event, a sample or
+        a caption, as ids are new each time; else what has become of the rows that it changes or
+        deletes. It never raises WriteConflict while the batch may have been committed, and answers
+        stay those of the decision that was. If it cannot find out within `patience`, it raises
+        StoreUnavailable with `outcome_unknown`.
         """
 
     async def mark_seen(self, party: Party, call_ids: list[str] | None, at: datetime) -> int:
@@ -255,7 +273,7 @@ class Store(Protocol):
     async def mend(self, finding: Finding) -> None:
         """Deletes the rows that an orphan finding is about; writes nulls that are missing."""
 
-    # -- reading: each in one snapshot; participants by one second query
+    # -- reading: each in one snapshot; a call's participants with it, by one more query or a join
 
     async def call(self, call_id: str) -> Call | None:
         """With its participants, in the order of their joining."""
@@ -304,7 +322,7 @@ class Store(Protocol):
         a call those of the call; of a party's it looks at EXAMINED at most, and may be short. The
         same pages on every store."""
 
-    # -- sweeping and examining: long, on a reader of their own
+    # -- sweeping and examining: may take longer than a deadline, and must keep no command waiting
 
     async def overdue(self, now: datetime, silent_before: datetime | None) -> list[str]:
         """Live calls that have rung out unanswered, or that somebody is in who has been silent
