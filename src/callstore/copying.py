@@ -18,10 +18,14 @@ from callstore.calls.model import Row, replace
 from callstore.errors import Conflict, Invalid, SchemaMismatch
 from callstore.ids import id_maker
 from callstore.opening import opened_store
+from callstore.privacy.chain import CHAIN
+from callstore.privacy.model import AuditEntry
 from callstore.schema import tables
 from callstore.schema.model import Lease
+from callstore.schema.papers import AUDIT, ERASURE, HOLD
 from callstore.settings import load_settings
 from callstore.stores.holding import holding
+from callstore.stores.leases import come_to
 from callstore.stores.protocol import Store
 from callstore.stores.structure import Progress, untold
 from callstore.tasks import stop
@@ -32,6 +36,13 @@ LEASE = "copy"
 KEPT_APART = (tables.LEASE.name, tables.SCHEMA.name)  # each database has its own
 NAMES = tuple(c.name for c in tables.COLLECTIONS if c.name not in KEPT_APART)
 """Calls first: on SQLite their rows refer to them."""
+MADE = {
+    tables.CALL.name: "created_at",
+    HOLD.name: "placed_at",
+    ERASURE.name: "requested_at",
+    AUDIT.name: "at",
+}
+"""When a row was made that belongs to no other."""
 HOLDING: dict[str, Callable[[Any], bool]] = dict.fromkeys(NAMES, lambda _: False) | {
     tables.CALL.name: lambda call: call.live,
     tables.RECORDING.name: lambda recording: recording.status == "recording",
@@ -66,15 +77,21 @@ async def copy_calls(
     """Copies all rows of the store at `src` to the one at `dst`, which is made where it is new.
 
     Conflict while calls are live in `src`, unless `live`: then what has changed is copied again, up
-    to four times, until nothing has. Conflict, too, where `dst` has calls that `src` has not (but
-    for those that have expired, which go), and while another copies to it. NotFound where `src` is
-    no database. `progress` is told the collection, how many of its rows are done, and of how many.
+    to four times, until nothing has. Conflict, too, while another copies to `dst`, and where that
+    has calls, holds, erasures or audit entries of its own, which `src` has not: they have neither
+    expired nor been there when `dst` was last copied from this `src`. All else that `src` has not
+    is deleted from `dst`. NotFound where `src` is no database. `progress` is told the collection,
+    how many of its rows are done, and of how many.
     """
     async with _opened("/src", src, may_make=False) as source:
         await _check_still(source, live=live)
         # One that was cut off has not all indexes yet.
-        async with _opened("/dst", dst, may_finish=True) as target, _alone(source, target):
-            return await _Copy(source, target, progress).run(live=live)
+        async with (
+            _opened("/dst", dst, may_finish=True) as target,
+            _alone(source, target) as holder,
+        ):
+            origin = _Origin(await _identity(source), target, holder)
+            return await _Copy(source, target, progress).run(origin, live=live)
 
 
 @asynccontextmanager
@@ -103,15 +120,44 @@ def _now() -> datetime:
 
 
 @asynccontextmanager
-async def _alone(source: Store, target: Store) -> AsyncIterator[None]:
-    """No other copies to the target, and it is not the source under another name."""
+async def _alone(source: Store, target: Store) -> AsyncIterator[str]:
+    """No other copies to the target, and it is not the source under another name. The holder."""
     refusal = Conflict("another copy to this database is on its way, or died within a minute")
     async with holding(target, LEASE, _now, refusal=refusal) as holder:
-        seen: list[Lease | None] = []
-        await source.change_lease(LEASE, seen.append)
-        if seen[-1] and seen[-1].holder == holder:
+        lease = await _lease(source)
+        if lease and lease.holder == holder:
             raise Invalid.field("/dst", "is the database that is copied from")
-        yield
+        yield holder
+
+
+async def _lease(store: Store) -> Lease | None:
+    seen: list[Lease | None] = []
+    await store.change_lease(LEASE, seen.append)
+    return seen[-1]
+
+
+async def _identity(store: Store) -> str:
+    """No two databases were made at one time, and none forgets when: it need not be written to."""
+    return (await store.structure.applied())[0].applied_at.isoformat()
+
+
+class _Origin:
+    """Whose copy the target is, and of when: it remembers that with its lease."""
+
+    def __init__(self, source: str, target: Store, holder: str) -> None:
+        self._source = source
+        self._target = target
+        self._holder = holder
+
+    async def until(self) -> datetime | None:
+        """Of when it is a copy of this very source; None where it is none."""
+        lease = await _lease(self._target)
+        source, _, until = ((lease and lease.token) or "").partition(" ")
+        return datetime.fromisoformat(until) if source == self._source else None
+
+    async def keep(self, until: datetime) -> None:
+        token = f"{self._source} {until.isoformat()}"
+        await self._target.change_lease(LEASE, come_to(self._holder, token))
 
 
 class _Sum:
@@ -146,14 +192,16 @@ class _Copy:
         self._written = dict.fromkeys(NAMES, 0)
         self._deleted = dict.fromkeys(NAMES, 0)
 
-    async def run(self, *, live: bool) -> CopyReport:
-        await self._check()
+    async def run(self, origin: _Origin, *, live: bool) -> CopyReport:
+        await self._check(await origin.until())
+        await origin.keep(_now())
         passes = 0
         async with self._target.bulk_load(self._progress):
             more = True
             while more and passes < (PASSES if live else 1):
                 more = any([await self._bring(name, live=live) for name in NAMES])
                 passes += 1
+                await origin.keep(_now())
         source = {name: await self._summed(self._source, name) for name in NAMES}
         collections: dict[str, Copied] = {}
         for name in reversed(NAMES):  # rows of a call before their call
@@ -164,12 +212,16 @@ class _Copy:
             passes=passes,
         )
 
-    async def _check(self) -> None:
+    async def _check(self, until: datetime | None) -> None:
+        """What the source lacks has gone from there since, or it is the target's own."""
         now = _now()
-        async for calls in _walk(self._target, tables.CALL.name):
-            for call in await _absent(self._source, tables.CALL.name, calls):
-                if call.expires_at is None or call.expires_at > now:
-                    raise Conflict(f"the target has calls of its own, {call.id} among them")
+        for name, made in MADE.items():
+            async for rows in _walk(self._target, name):
+                for row in await _absent(self._source, name, rows):
+                    copied = until is not None and getattr(row, made) <= until
+                    expired = row.expires_at is not None and row.expires_at <= now
+                    if not (copied or expired or _is_of_schema(row)):
+                        raise Conflict(f"the target has a {name} of its own, {row.id}")
 
     async def _bring(self, name: str, *, live: bool) -> bool:
         """Writes what the target lacks, and reads on meanwhile; whether another pass is due."""
@@ -228,7 +280,9 @@ class _Copy:
             try:
                 await self._target.put_rows(name, lacking)
             except Conflict:  # what the source no longer has may be in their place
-                await self._drop_strangers(name)
+                # Of a call, all its rows: on SQLite one with recordings does not go without.
+                for each in reversed(NAMES) if name == tables.CALL.name else [name]:
+                    await self._drop_strangers(each)
                 await self._target.put_rows(name, lacking)
             self._written[name] += len(lacking)
 
@@ -260,6 +314,11 @@ class _Copy:
             if strange := await _absent(self._source, name, rows):
                 await self._target.delete_rows(name, strange)
                 self._deleted[name] += len(strange)
+
+
+def _is_of_schema(row: Any) -> bool:
+    """An entry about the target's own making, as when it was migrated: no act upon its rows."""
+    return isinstance(row, AuditEntry) and row.action in (CHAIN, "schema.up")
 
 
 async def _walk(store: Store, name: str) -> AsyncIterator[list[Any]]:

@@ -1,19 +1,23 @@
 """A copy that is made again: who takes whose place, what it deletes, and what it refuses."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from tests.stores.test_copying import rows_of
 from tests.stores.test_schema_rules import said_and_recorded
 
-from callstore import copy_calls, open_calls
+from callstore import Calls, copy_calls, errors, open_calls
 from callstore.calls.model import replace
 from callstore.copying import HOLDING, NAMES, _Copy
+from callstore.privacy.model import AuditEntry
 from callstore.schema import tables
 from callstore.schema.declaration import PRESENT
-from callstore.stores.structure import untold
-from callstore.testing.contract.world import ANN, ROOM
+from callstore.schema.shape import Change
+from callstore.stores.structure import Progress, untold
+from callstore.testing.contract.world import ANN, BOB, HALL, ROOM
+
+SECRET = {"secret": "nobody knows"}
 
 
 @pytest.fixture
@@ -74,3 +78,123 @@ async def test_one_that_must_wait_for_another_pass_is_not_counted_as_written(
             copy = _Copy(source._store, target._store, untold)
             assert await copy._put_last("CallSession", [new])
     assert copy._written["CallSession"] == 0
+
+
+async def placed(calls: Calls) -> str:
+    return (await calls.holds.place(conversation_id=HALL, by="counsel", reason="a claim")).id
+
+
+async def erased(calls: Calls) -> str:
+    return str((await calls.privacy.erase(BOB, by="dan")).id)
+
+
+async def noted(calls: Calls) -> str:
+    return (await calls.audit.record("retention.run", by="dan")).id
+
+
+@pytest.mark.parametrize(
+    ("name", "own"), [("CallHold", placed), ("CallErasure", erased), ("CallAudit", noted)]
+)
+async def test_what_is_of_no_call_is_a_databases_own_too(
+    file: Callable[[str], str], new_url: str, name: str, own: Callable[[Calls], Awaitable[str]]
+) -> None:
+    async with open_calls(file("a"), settings=SECRET) as calls:
+        await calls.seed(5)
+        await calls.holds.place(conversation_id=ROOM, by="counsel", reason="a claim")
+    async with open_calls(new_url, settings=SECRET) as calls:
+        id = await own(calls)
+        if name != "CallAudit":  # what was done is in the audit as well
+            rows, _ = await calls._store.rows("CallAudit", None, 10)
+            await calls._store.delete_rows("CallAudit", rows)
+    before = await rows_of(new_url)
+    with pytest.raises(errors.Conflict, match=f"a {name} of its own, {id}"):
+        await copy_calls(file("a"), new_url)
+    assert await rows_of(new_url) == before
+
+
+async def test_what_the_host_has_deleted_since_goes_from_the_copy(
+    file: Callable[[str], str], new_url: str
+) -> None:
+    """Though the next call has begun in its place, and whatever was recorded of it."""
+    async with open_calls(file("a"), settings=SECRET, recordings="memory:") as calls:
+        old = await calls.start(ROOM, ANN)
+        await calls.recordings.start(old.id, ANN)
+        await calls.start(HALL, BOB)
+        await copy_calls(file("a"), new_url, live=True)
+        assert (await calls.privacy.delete_conversation(ROOM, by="ann")).status == "done"
+        await calls.start(ROOM, BOB, call_id="0" * 23 + "1")
+    report = await copy_calls(file("a"), new_url, live=True)
+    assert report.verified
+    assert report.collections["CallRecording"].deleted == 1
+    assert report.collections["CallSession"].deleted == 1
+    assert await rows_of(file("a")) == await rows_of(new_url)
+
+
+async def test_a_first_copy_that_was_cut_off_goes_on_after_a_deletion(
+    file: Callable[[str], str], new_url: str
+) -> None:
+    async with open_calls(file("a"), settings=SECRET) as calls:
+        await calls.end((await calls.start(ROOM, ANN)).id)
+        await calls.end((await calls.start(HALL, ANN)).id)
+        with pytest.raises(ZeroDivisionError):
+            await copy_calls(file("a"), new_url, progress=failing("CallEvent"))
+        await calls.privacy.delete_conversation(ROOM, by="ann")
+    assert (await copy_calls(file("a"), new_url)).verified
+    assert await rows_of(file("a")) == await rows_of(new_url)
+
+
+def failing(at: str) -> Progress:
+    def told(what: str, done: int, total: int) -> None:
+        if what == at:
+            raise ZeroDivisionError
+
+    return told
+
+
+async def test_what_was_made_there_since_is_its_own(
+    file: Callable[[str], str], new_url: str
+) -> None:
+    async with open_calls(file("a")) as calls:
+        await calls.end((await calls.start(ROOM, ANN)).id)
+    await copy_calls(file("a"), new_url)
+    async with open_calls(new_url) as calls:
+        own = await calls.end((await calls.start(ROOM, ANN)).id)
+    with pytest.raises(errors.Conflict, match=f"a CallSession of its own, {own.id}"):
+        await copy_calls(file("a"), new_url)
+
+
+async def test_a_copy_of_one_database_is_none_of_another(
+    file: Callable[[str], str], new_url: str
+) -> None:
+    for name in "ab":
+        async with open_calls(file(name)) as calls:
+            call = await calls.end((await calls.start(ROOM, ANN)).id)
+        if name == "a":
+            first = call
+            await copy_calls(file("a"), new_url)
+    with pytest.raises(errors.Conflict, match=f"a CallSession of its own, {first.id}"):
+        await copy_calls(file("b"), new_url)
+    assert (await copy_calls(file("a"), new_url)).verified  # it is a copy of that one still
+
+
+async def test_that_the_copy_was_migrated_is_no_act_upon_its_rows(
+    file: Callable[[str], str], new_url: str
+) -> None:
+    async with open_calls(file("a")) as calls:
+        await calls.end((await calls.start(ROOM, ANN)).id)
+    await copy_calls(file("a"), new_url)
+    async with open_calls(new_url, check_schema=False) as calls:
+        index = Change(
+            kind="unknown", what="index", collection="CallLogEntry", name="CallLogEntry_log"
+        )
+        await calls._store.structure.remove(index)
+        await calls.schema.up(by="dan")
+        assert [entry.action for entry in await audited(calls)] == ["audit.chain", "schema.up"]
+    report = await copy_calls(file("a"), new_url)
+    assert report.verified
+    assert report.collections["CallAudit"].deleted == 2
+
+
+async def audited(calls: Calls) -> list[AuditEntry]:
+    rows, _ = await calls._store.rows("CallAudit", None, 10)
+    return sorted(rows, key=lambda entry: entry.seq)

@@ -183,7 +183,7 @@ async def test_a_database_with_calls_of_its_own_is_left_alone(
     async with open_calls(new_mongo) as calls:
         own = await calls.start(ROOM, ANN)
     before = await rows_of(new_mongo)
-    with pytest.raises(errors.Conflict, match=f"calls of its own, {own.id}"):
+    with pytest.raises(errors.Conflict, match=f"a CallSession of its own, {own.id}"):
         await copy_calls(file("a"), new_mongo)
     assert await rows_of(new_mongo) == before
 
