@@ -92,14 +92,14 @@ async def _load_rows(db: Database, wants: Sequence[Want], session: Session) -> l
         for row in await _rows(db, tables.LOG_ENTRY, entries, session):
             states[row.call_session_id].add(row)
     if ids:
-        where = {**queries.of_calls(wants), "_id": {"$in": ids}}
+        where = {**queries.of_calls(want.call for want in wants), "_id": {"$in": ids}}
         for pulse in await _rows(db, tables.PULSE, where, session, hint="_id_"):
             states[pulse.call_session_id].add(pulse)
     if segments := [key for want in wants for key in want.keys(states[want.call.id])]:
         where = queries.captions_of_segments(segments)
         for caption in await _rows(db, tables.CAPTION, where, session):
             states[caption.call_session_id].add(caption)
-    if recorded := [want for want in wants if want.recordings]:
+    if recorded := [want.call for want in wants if want.recordings]:
         for recording in await _rows(db, tables.RECORDING, queries.of_calls(recorded), session):
             states[recording.call_session_id].add(recording)
     return list(states.values())

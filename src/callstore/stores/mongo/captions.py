@@ -129,8 +129,7 @@ async def _calls_with(
 ) -> set[Any]:
     """Of the calls of these those that the party was in."""
     where = {
-        "conversationId": {"$in": [*{row["conversationId"] for row in found}]},
-        "callSessionId": {"$in": [*{row["callSessionId"] for row in found}]},
+        **queries.of_keys((row["conversationId"], row["callSessionId"]) for row in found),
         queries.PARTY_FIELDS[party.kind]: oid(party.id),
     }
     rows = db["CallParticipant"].find(where, {"callSessionId": 1}, session=session)

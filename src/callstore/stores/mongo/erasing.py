@@ -24,14 +24,10 @@ _ERASURES = CODECS["CallErasure"]
 async def unstamp(db: Database, calls: Sequence[Call], session: Session) -> None:
     """No row of these calls says any more when it goes."""
     if calls:
-        stamped: Filter = {**of_calls(calls), "expiresAt": {"$ne": None}}
+        stamped: Filter = {**queries.of_calls(calls), "expiresAt": {"$ne": None}}
         for collection in queries.CHILDREN:
             rows = db[collection.name]
             await rows.update_many(stamped, {"$set": {"expiresAt": None}}, session=session)
-
-
-def of_calls(calls: Iterable[Call]) -> Filter:
-    return queries.of_keys((oid(call.conversation_id), oid(call.id)) for call in calls)
 
 
 async def erase(db: Database, erased: Sequence[Erased], session: Session) -> None:

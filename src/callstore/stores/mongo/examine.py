@@ -66,10 +66,7 @@ async def _tally(
     db: Database, collection: str, calls: list[Document], sums: Document, session: Session
 ) -> dict[Any, Document]:
     """Sums over the rows of these calls, by call."""
-    where = {
-        "conversationId": {"$in": [*{call["conversationId"] for call in calls}]},
-        "callSessionId": {"$in": [call["_id"] for call in calls]},
-    }
+    where = queries.of_keys((call["conversationId"], call["_id"]) for call in calls)
     group = {"_id": "$callSessionId", "rows": {"$sum": 1}, **sums}
     pipeline = [{"$match": where}, {"$group": group}]
     found = await db[collection].aggregate(pipeline, session=session)

@@ -12,6 +12,7 @@ from callstore.retention.horizons import Past, Stamps
 from callstore.stores.mongo import queries
 from callstore.stores.mongo.codec import CODECS, Document, oid, utc
 from callstore.stores.mongo.connection import Database
+from callstore.stores.mongo.ddl import ANY
 from callstore.stores.mongo.engine import Session
 from callstore.stores.mongo.queries import Filter
 from callstore.stores.mongo.rows import fetch
@@ -73,7 +74,7 @@ async def _unstamped(
 
 
 async def _pasts(db: Database, calls: list[Call], session: Session) -> dict[str, Past]:
-    where = queries.of_keys((oid(call.conversation_id), oid(call.id)) for call in calls)
+    where = queries.of_calls(calls)
     last = [
         {"$match": where},
         {"$group": {"_id": f"${_BY_CALL}", "last": {"$max": "$createdAt"}}},
@@ -208,4 +209,4 @@ def _keys(calls: Iterable[Document]) -> list[tuple[Any, Any]]:
 
 
 def _past(now: datetime) -> Filter:
-    return {"expiresAt": {**queries.EVER, "$lte": now}}
+    return {"expiresAt": {**ANY["time"], "$lte": now}}

@@ -87,9 +87,7 @@ class MongoPapers:
     async def calls_in(self, conversation_id: str, after: Place | None, limit: int) -> list[Place]:
         where: Filter = {"conversationId": oid(conversation_id)}
         if after is not None:
-            at, id = after
-            past = [{"createdAt": {"$gt": at}}, {"createdAt": at, "_id": {"$gt": oid(id)}}]
-            where |= {"createdAt": {"$gte": at}, "$or": past}
+            where |= queries.beyond(("createdAt", "_id"), (after[0], oid(after[1])), "$gt")
         order = [("createdAt", 1), ("_id", 1)]
         found = await self._fetch(
             "CallSession", where, sort=order, limit=limit, hint="CallSession_history"

@@ -80,10 +80,7 @@ class MongoParties:
 
 
 def _of(rows: Sequence[LogEntry] | Sequence[Part]) -> Filter:
-    return {
-        "conversationId": {"$in": [*{oid(row.conversation_id) for row in rows}]},
-        "callSessionId": {"$in": [oid(row.call_session_id) for row in rows]},
-    }
+    return queries.of_keys((oid(row.conversation_id), oid(row.call_session_id)) for row in rows)
 
 
 def _past(collection: str, after: Any | None) -> Filter:
@@ -94,6 +91,4 @@ def _past(collection: str, after: Any | None) -> Filter:
     first = key(order[0])
     if not more:
         return {first: {"$gt": at}}
-    either = [{first: {"$gt": at}}, {first: at, key(order[1]): {"$gt": more[0]}}]
-    # The bound beside $or is what seeks.
-    return {first: {"$gte": at}, "$or": either}
+    return queries.beyond((first, key(order[1])), (at, more[0]), "$gt")

@@ -1,11 +1,11 @@
-"""Every query of the store, as MongoDB's filters and pipelines. Pure."""
+"""MongoDB's filters and pipelines, those that several parts of the store ask with. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from callstore.calls.lifecycle.turn import State, Want
-from callstore.calls.model import OUTCOMES_BY_REASON, Outcome, Party
+from callstore.calls.model import OUTCOMES_BY_REASON, Call, Outcome, Party
 from callstore.calls.pages import Place
 from callstore.schema import tables
 from callstore.stores.mongo.codec import oid
@@ -36,12 +36,17 @@ def live_calls(conversations: Iterable[str]) -> Filter:
     return {"conversationId": {"$in": [oid(id) for id in conversations]}, "live": True}
 
 
-def of_calls(wants: Iterable[Want]) -> Filter:
+def of_calls(calls: Iterable[Call]) -> Filter:
     """All rows of these calls."""
-    calls = [want.call for want in wants]
+    return of_keys((oid(call.conversation_id), oid(call.id)) for call in calls)
+
+
+def of_keys(keys: Iterable[tuple[Any, Any]]) -> Filter:
+    """All rows of the calls of these (conversation, id)."""
+    listed = [*keys]
     return {
-        "conversationId": {"$in": [*{oid(call.conversation_id) for call in calls}]},
-        "callSessionId": {"$in": [oid(call.id) for call in calls]},
+        "conversationId": {"$in": [*{conversation for conversation, _ in listed}]},
+        "callSessionId": {"$in": [*{call for _, call in listed}]},
     }
 
 
@@ -55,15 +60,6 @@ def holds_on(scope: Scope) -> Filter:
     return {"$or": [{name: {"$in": ids}, "releasedAt": None} for name, ids in on.items() if ids]}
 
 
-def of_keys(keys: Iterable[tuple[Any, Any]]) -> Filter:
-    """All rows of the calls of these (conversation, id)."""
-    listed = list(keys)
-    return {
-        "conversationId": {"$in": [*{conversation for conversation, _ in listed}]},
-        "callSessionId": {"$in": [call for _, call in listed]},
-    }
-
-
 PARTY_FIELDS = {"user": "userId", "guest": "anonymousUserId"}
 
 
@@ -74,7 +70,7 @@ def people_of(wants: Sequence[Want]) -> Filter | None:
     filters = [_all_of(wants)]
     for kind, field in PARTY_FIELDS.items():
         if ids := [oid(party.id) for party in parties if party.kind == kind]:
-            filters.append({**of_calls(some), field: {"$in": ids}})
+            filters.append({**of_calls(want.call for want in some), field: {"$in": ids}})
     return _any_of(filters)
 
 
@@ -90,7 +86,7 @@ def entries_of(wants: Sequence[Want], states: Mapping[str, State]) -> Filter | N
 
 
 def _all_of(wants: Iterable[Want]) -> Filter | None:
-    whole = [want for want in wants if want.everyone]
+    whole = [want.call for want in wants if want.everyone]
     return of_calls(whole) if whole else None
 
 
@@ -117,6 +113,15 @@ def of_speaker(participant: str, segments: list[str]) -> Filter:
 
 
 # -- reading by key
+
+
+def beyond(names: tuple[str, str], values: tuple[Any, Any], way: str) -> Filter:
+    """Rows past these values in the order of the two fields, `way` being $gt or $lt; $gte and $lte
+    take in the values themselves."""
+    (first, second), (one, other), past = names, values, way[:3]
+    either = [{first: {past: one}}, {first: one, second: {way: other}}]
+    # The bound beside $or is what seeks: without it all that is on this side is examined.
+    return {first: {f"{past}e": one}, "$or": either}
 
 
 def of_call(conversation_id: Any, call_id: Any) -> Filter:
@@ -238,10 +243,8 @@ def span(query: HistoryQuery | LogQuery) -> Filter:
         between["$gte"] = query.since
     cursor, until = query.cursor, query.until
     if cursor is not None and (until is None or cursor[0] <= until):
-        at, id = cursor
-        # The bound beside $or is what seeks: without it every entry above the cursor is examined.
-        below = [{"createdAt": {"$lt": at}}, {"createdAt": at, "_id": {"$lt": oid(id)}}]
-        return {"createdAt": {**between, "$lte": at}, "$or": below}
+        below = beyond(("createdAt", "_id"), (cursor[0], oid(cursor[1])), "$lt")
+        return {**below, "createdAt": {**between, **below["createdAt"]}}
     if until is not None:
         between["$lte"] = until
     return {"createdAt": between} if between else {}
@@ -260,16 +263,12 @@ def below_place(cursor: Place | None) -> Filter:
 def _beside(cursor: Place | None, way: str) -> Filter:
     if cursor is None:
         return {}
-    at, id = cursor
-    either = [{"timestamp": {way: at}}, {"timestamp": at, "_id": {way: oid(id)}}]
-    # The bound beside $or is what seeks.
-    return {"timestamp": {f"{way}e": at}, "$or": either}
+    return beyond(("timestamp", "_id"), (cursor[0], oid(cursor[1])), way)
 
 
 def down_to(at: datetime, id: Any) -> Filter:
     """Entries no older than this one."""
-    above = [{"createdAt": {"$gt": at}}, {"createdAt": at, "_id": {"$gte": id}}]
-    return {"createdAt": {"$gte": at}, "$or": above}
+    return beyond(("createdAt", "_id"), (at, id), "$gte")
 
 
 # -- sweeping
@@ -279,12 +278,11 @@ def rung_out(now: datetime) -> Filter:
     return {"live": True, "ringDeadline": {**ANY["time"], "$lte": now}}
 
 
-EVER = ANY["time"]
 UNDERWAY: Filter = {"underway": ANY["text"]}
 
 
 def expired_recordings(now: datetime) -> Filter:
-    return {"expiresAt": {**EVER, "$lte": now}, "status": "available", "underway": None}
+    return {"expiresAt": {**ANY["time"], "$lte": now}, "status": "available", "underway": None}
 
 
 def held(horizons: str, ended_before: datetime) -> Filter:
@@ -336,23 +334,9 @@ BY_KEY = [(name, 1) for name in OF_CALL]
 
 def past(key: tuple[Any, Any]) -> Filter:
     """Rows of calls after this one."""
-    conversation, call = key
-    return {
-        "conversationId": {"$gte": conversation},
-        "$or": [
-            {"conversationId": {"$gt": conversation}},
-            {"conversationId": conversation, "callSessionId": {"$gt": call}},
-        ],
-    }
+    return beyond(OF_CALL, key, "$gt")
 
 
 def up_to(key: tuple[Any, Any]) -> Filter:
     """Rows of calls before this one, and its own."""
-    conversation, call = key
-    return {
-        "conversationId": {"$lte": conversation},
-        "$or": [
-            {"conversationId": {"$lt": conversation}},
-            {"conversationId": conversation, "callSessionId": {"$lte": call}},
-        ],
-    }
+    return beyond(OF_CALL, key, "$lte")

@@ -62,10 +62,7 @@ async def with_participants(db: Database, calls: Sequence[Document], session: Se
     """By one more query."""
     people: dict[Any, list[Document]] = {call["_id"]: [] for call in calls}
     if people:
-        where = {
-            "conversationId": {"$in": [*{call["conversationId"] for call in calls}]},
-            "callSessionId": {"$in": [*people]},
-        }
+        where = queries.of_keys((call["conversationId"], call["_id"]) for call in calls)
         for person in await fetch(db, "CallParticipant", where, session):
             people[person["callSessionId"]].append(person)
     return Found(calls, people)
