@@ -189,7 +189,7 @@ class Migration:
         return holding(self._store, LEASE, self._clock, refusal=refusal)
 
 
-_UNMISSED = {tables.LEASE.name, tables.SCHEMA.name}
+_UNMISSED = {each.name for each in tables.APART}
 _SERVES = {
     index.name: index.serves
     for collection in tables.COLLECTIONS

@@ -304,7 +304,7 @@ SCHEMA = collection("CallSchema", SchemaStep, of_call=False, shard=(), ttl=False
 PREFIX = "Call"
 """Every name begins with it: nothing else of a database that is shared is looked at."""
 
-COLLECTIONS: tuple[Collection, ...] = (
+KEPT: tuple[Collection, ...] = (
     CALL,
     PARTICIPANT,
     PULSE,
@@ -317,7 +317,8 @@ COLLECTIONS: tuple[Collection, ...] = (
     HOLD,
     ERASURE,
     AUDIT,
-    LEASE,
-    SCHEMA,
 )
+APART = (LEASE, SCHEMA)
+"""Of the database itself: who works on it, and which schema it has."""
+COLLECTIONS = (*KEPT, *APART)
 BY_NAME = {collection.name: collection for collection in COLLECTIONS}

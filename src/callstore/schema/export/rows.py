@@ -10,9 +10,7 @@ from msgspec import Struct
 from callstore.schema import tables
 from callstore.schema.declaration import Collection, Field
 
-COLLECTIONS = tuple(
-    each for each in tables.COLLECTIONS if each not in (tables.LEASE, tables.SCHEMA)
-)
+COLLECTIONS = tables.KEPT
 PARTY_RULE = "Either userId or anonymousUserId must be set (not both)"
 
 

@@ -8,7 +8,7 @@ from callstore.stores.findings import Counted, judge
 from callstore.stores.mongo import moving, queries
 from callstore.stores.mongo.codec import Document, key, oid
 from callstore.stores.mongo.connection import Database
-from callstore.stores.mongo.engine import Marker, Session
+from callstore.stores.mongo.engine import Session
 from callstore.stores.mongo.rows import fetch
 from callstore.stores.protocol import Finding
 
@@ -134,9 +134,6 @@ async def orphans(
     return findings, upto
 
 
-KEPT = tuple(c for c in tables.COLLECTIONS if c not in (tables.LEASE, tables.SCHEMA))
-
-
 async def missing_nulls(
     db: Database, collection: Collection, after: Any, session: Session
 ) -> tuple[list[Finding], Any]:
@@ -169,14 +166,12 @@ def _nullable(collection: Collection) -> list[str]:
     return [key(f.name) for f in collection.fields if f.nullable and not f.coming]
 
 
-async def mend(db: Database, finding: Finding, session: Session) -> tuple[None, Marker | None]:
+async def mend(db: Database, finding: Finding, session: Session) -> tuple[None, None]:
     work = _delete_orphan if finding.problem == "orphan" else _write_nulls
     return await work(db, finding, session)
 
 
-async def _write_nulls(
-    db: Database, finding: Finding, session: Session
-) -> tuple[None, Marker | None]:
+async def _write_nulls(db: Database, finding: Finding, session: Session) -> tuple[None, None]:
     collection = tables.BY_NAME[finding.collection]
     for row in await fetch(db, collection.name, {"_id": oid(finding.id)}, session):
         nulls = {name: None for name in _nullable(collection) if name not in row}
@@ -185,9 +180,7 @@ async def _write_nulls(
     return None, None
 
 
-async def _delete_orphan(
-    db: Database, finding: Finding, session: Session
-) -> tuple[None, Marker | None]:
+async def _delete_orphan(db: Database, finding: Finding, session: Session) -> tuple[None, None]:
     assert finding.conversation_id is not None
     where = queries.of_call(oid(finding.conversation_id), oid(finding.id))
     await db[finding.collection].delete_many(where, session=session)

@@ -358,7 +358,7 @@ class MongoStore:
 
     async def examine(self) -> AsyncIterator[tuple[int, list[Finding]]]:
         db = self._engine.db
-        looks = [partial(examine.missing_nulls, db, each) for each in examine.KEPT]
+        looks = [partial(examine.missing_nulls, db, each) for each in tables.KEPT]
         looks += [partial(examine.orphans, db, each) for each in queries.CHILDREN]
         for look in looks:
             place, more = None, True

@@ -222,9 +222,8 @@ class MongoStructure:
         return sorted({id for row in found for id in row["holds"]})
 
     async def drop(self) -> None:
-        # What says that this is callstore's goes last: one that was cut off is dropped again.
-        kept = (tables.LEASE, tables.SCHEMA)
-        for collection in (*(c for c in tables.COLLECTIONS if c not in kept), *kept):
+        # What says that this is callstore's is last: one that was cut off is dropped again.
+        for collection in tables.COLLECTIONS:
             await self._engine.doing(self._db.drop_collection(collection.name))
 
     def fields(self, shape: CollectionShape) -> tuple[str, ...]:
