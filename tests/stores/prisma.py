@@ -68,23 +68,23 @@ INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
         *(([(f, 1)], {}) for f in ("qualityScore", "analyzedAt")),
     ],
 }
-UNIQUE: list[tuple[list[tuple[str, int]], dict[str, Any]]] = [
-    (
-        [("callSessionId", 1), (field, 1)],
-        {"unique": True, "name": f"CallParticipant_callSessionId_{field}_key"},
-    )
-    for field in ("userId", "anonymousUserId")
-]
-"""As they stand, MongoDB takes a second null for a duplicate: whoever uses the document drops them,
-or has one user and one guest in a call."""
 
 
-def make(db: Any, *, unique: bool = False) -> None:
-    """The collections and their indexes."""
+def make(db: Any) -> None:
+    """The collections and their indexes, but for two."""
     for name, indexes in INDEXES.items():
         db.create_collection(name)
-        for keys, options in [*indexes, *(UNIQUE if unique and name == "CallParticipant" else ())]:
+        for keys, options in indexes:
             db[name].create_index(keys, **options)
+
+
+def make_unique(db: Any) -> None:
+    """Two more, as they stand in the document. MongoDB takes a second null for a duplicate: whoever
+    uses the document drops them, or has one user and one guest in a call."""
+    for field in ("userId", "anonymousUserId"):
+        name = f"CallParticipant_callSessionId_{field}_key"
+        keys = [("callSessionId", 1), (field, 1)]
+        db["CallParticipant"].create_index(keys, name=name, unique=True)
 
 
 class Prisma:

@@ -27,7 +27,7 @@ from tests.stores.adopting import db as db
 from tests.stores.adopting import prisma as prisma
 from tests.stores.explained import explained
 from tests.stores.migrating import ended, killed_at
-from tests.stores.prisma import UNIQUE, Prisma
+from tests.stores.prisma import Prisma, make_unique
 
 from callstore import Guest, User, errors, open_calls
 from callstore.ids import id_maker
@@ -135,8 +135,7 @@ class TestTakingOver:
     async def test_indexes_that_refuse_or_delete_go_and_others_stay(
         self, new_mongo: str, db: Any
     ) -> None:
-        for keys, options in UNIQUE:
-            db["CallParticipant"].create_index(keys, **options)
+        make_unique(db)
         prisma = Prisma(db)
         prisma.join_call(prisma.create_call(ROOM, ANN), guest=CAT)  # all that they let in
         planned = await plan(new_mongo)

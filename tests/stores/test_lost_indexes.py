@@ -9,7 +9,7 @@ from tests.stores import database
 from tests.stores.adopting import db as db
 from tests.stores.adopting import up
 from tests.stores.migrating import NEWEST, made_of, schema_of
-from tests.stores.prisma import UNIQUE, Prisma
+from tests.stores.prisma import Prisma, make_unique
 
 from callstore import open_calls
 from callstore.schema.steps import HISTORY, History, Made, Step
@@ -100,8 +100,7 @@ async def test_what_loses_nothing(new_url: str) -> None:
 async def test_taking_over_tells_which_queries_of_the_hosts_lost_theirs(
     new_mongo: str, db: Any
 ) -> None:
-    for keys, options in UNIQUE:
-        db["CallParticipant"].create_index(keys, **options)
+    make_unique(db)
     Prisma(db).create_call(ObjectId(), ObjectId())
     assert sorted((await up(new_mongo)).lost) == [
         "CallAnalytics by callSessionId (index CallAnalytics_callSessionId_key)",

@@ -72,7 +72,7 @@ class Adopting(Protocol):
 
 
 class Structure(Protocol):
-    """Each method raises as those of a Store do. Nothing but `create` makes what is not there."""
+    """Each method raises as those of a Store do. What only asks makes nothing."""
 
     @property
     def kind(self) -> str:
