@@ -11,6 +11,7 @@ import pytest
 
 from callstore import Calls, errors, open_calls
 from callstore.calls.model import party_from_ref
+from callstore.stores.loading import bulk_load
 
 UNTIL = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -64,7 +65,7 @@ async def test_an_interrupted_bulk_load_is_refused_until_its_indexes_are_built(
 
 async def test_one_live_call_per_conversation_holds_during_a_bulk_load(tmp_path: Path) -> None:
     async with open_calls(f"sqlite:///{tmp_path}/calls.db") as calls:
-        async with calls._store.bulk_load():
+        async with bulk_load(calls._store.structure):
             pending = (await calls.schema.status()).pending
             assert "missing index CallSession_history" in pending
             assert "missing index CallSession_oneLive" not in pending

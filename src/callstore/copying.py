@@ -26,6 +26,7 @@ from callstore.schema.papers import AUDIT, ERASURE, HOLD
 from callstore.settings import load_settings
 from callstore.stores.holding import holding
 from callstore.stores.leases import come_to
+from callstore.stores.loading import bulk_load
 from callstore.stores.protocol import Store
 from callstore.stores.structure import Progress, untold
 from callstore.tasks import stop
@@ -196,7 +197,7 @@ class _Copy:
         await self._check(await origin.until())
         await origin.keep(_now())
         passes = 0
-        async with self._target.bulk_load(self._progress):
+        async with bulk_load(self._target.structure, self._progress):
             more = True
             while more and passes < (PASSES if live else 1):
                 more = any([await self._bring(name, live=live) for name in NAMES])

@@ -1,7 +1,5 @@
-"""Realistic calls by the thousand: for trying callstore out, for tests, for measuring.
-
-Every call is lived through by the same rules as a real one, so the rows are what they would be.
-"""
+"""Realistic calls by the thousand: for trying callstore out, for tests, for measuring. Every call
+is lived through by the same rules as a real one, so the rows are what they would be."""
 
 import itertools
 import random
@@ -29,6 +27,7 @@ from callstore.recordings.decide import DECIDERS
 from callstore.recordings.model import CONTENT_TYPES
 from callstore.recordings.paths import path_of
 from callstore.settings import Settings
+from callstore.stores.loading import bulk_load
 from callstore.stores.protocol import Store
 from callstore.times import cut
 
@@ -112,7 +111,7 @@ async def seed_store(
     rows: dict[str, int] = {}
     first: _Conversation | None = None
     conversations = 0
-    async with store.bulk_load():
+    async with bulk_load(store.structure):
         batch: dict[str, list[Any]] = {}
         for conversation in _conversations(rng, asked.count):
             first = first or conversation

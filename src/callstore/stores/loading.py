@@ -10,7 +10,8 @@ from callstore.stores.structure import Progress, Structure, untold
 
 @asynccontextmanager
 async def bulk_load(structure: Structure, progress: Progress = untold) -> AsyncIterator[None]:
-    """Unique indexes stay: what they forbid is forbidden meanwhile."""
+    """While it lasts, rows are added in bulk: indexes of an empty database are built at its end, of
+    which `progress` is told. Unique ones stay: what they forbid is forbidden meanwhile."""
     if await structure.count("CallSession"):
         yield
         return

@@ -1,7 +1,6 @@
 """What a store is asked for. Stores load and commit; they know no rules."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -29,7 +28,7 @@ from callstore.stores.leases import Change
 from callstore.stores.pages import CaptionsQuery, HistoryQuery, LogQuery, SearchQuery
 from callstore.stores.papers import Papers
 from callstore.stores.parties import PartyStore
-from callstore.stores.structure import Progress, Structure, untold
+from callstore.stores.structure import Structure
 from callstore.stores.watching import Watching
 
 
@@ -261,11 +260,6 @@ class Store(Protocol):
 
     async def delete_rows(self, collection: str, rows: Sequence[Any]) -> None:
         """Deletes rows by their keys, in one transaction."""
-
-    def bulk_load(self, progress: Progress = untold) -> AbstractAsyncContextManager[None]:
-        """While it lasts, rows are added in bulk: indexes of an empty database that forbid nothing
-        are built at its end, of which `progress` is told."""
-        ...
 
     async def change_lease(self, id: str, change: Change) -> Lease | None:
         """Atomically reads the lease, asks `change`, writes what it gives; None: nothing."""

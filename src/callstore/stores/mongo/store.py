@@ -1,7 +1,6 @@
 """The clustered store: a MongoDB replica set."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -17,7 +16,6 @@ from callstore.recordings.model import Recording, in_order_of_beginning
 from callstore.schema import tables
 from callstore.schema.model import Lease
 from callstore.stores.leases import Change
-from callstore.stores.loading import bulk_load
 from callstore.stores.mongo import (
     batches,
     captions,
@@ -41,7 +39,6 @@ from callstore.stores.mongo.structure import MongoStructure
 from callstore.stores.mongo.watching import MongoWatching
 from callstore.stores.pages import CaptionsQuery, HistoryQuery, LogQuery, SearchQuery
 from callstore.stores.protocol import Batch, Decide, Expired, Finding
-from callstore.stores.structure import Progress, untold
 
 T = TypeVar("T")
 
@@ -154,9 +151,6 @@ class MongoStore:
         await self._engine.change(
             partial(moving.delete, self._engine.db, tables.BY_NAME[collection], rows)
         )
-
-    def bulk_load(self, progress: Progress = untold) -> AbstractAsyncContextManager[None]:
-        return bulk_load(self.structure, progress)
 
     async def change_lease(self, id: str, change: Change) -> Lease | None:
         db, leases = self._engine.db, self._engine.db["CallLease"]

@@ -3,7 +3,6 @@
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,6 @@ from callstore.recordings.model import Recording, in_order_of_beginning
 from callstore.schema import tables
 from callstore.schema.model import Lease
 from callstore.stores.leases import Change
-from callstore.stores.loading import bulk_load
 from callstore.stores.pages import CaptionsQuery, HistoryQuery, LogQuery, SearchQuery
 from callstore.stores.protocol import Batch, Decide, Expired, Finding
 from callstore.stores.sqlite import (
@@ -39,7 +37,6 @@ from callstore.stores.sqlite.codec import CODECS, ms
 from callstore.stores.sqlite.papers import SqlitePapers
 from callstore.stores.sqlite.parties import SqliteParties
 from callstore.stores.sqlite.structure import SqliteStructure
-from callstore.stores.structure import Progress, untold
 
 T = TypeVar("T")
 
@@ -126,9 +123,6 @@ class SqliteStore:
     async def delete_rows(self, collection: str, rows: Sequence[Any]) -> None:
         kind = tables.BY_NAME[collection]
         await self._engine.change(lambda db: moving.delete(db, kind, rows))
-
-    def bulk_load(self, progress: Progress = untold) -> AbstractAsyncContextManager[None]:
-        return bulk_load(self.structure, progress)
 
     async def change_lease(self, id: str, change: Change) -> Lease | None:
         def work(db: sqlite3.Connection) -> Lease | None:
