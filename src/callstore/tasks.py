@@ -10,16 +10,6 @@ KeepOn = Callable[[], Awaitable[bool]]
 """Whether who does a long job may go on with it: its lease is renewed."""
 
 
-async def ended(task: asyncio.Task[T]) -> None:
-    """Cancels it until it has come to its end, for a wait_for of Python 3.11 may lose that; what
-    came of it is nobody's business any more."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=1)
-    if not task.cancelled():
-        task.exception()  # seen
-
-
 async def to_its_end(work: Awaitable[T], stop: Callable[[], object] = lambda: None) -> T:
     """What `work` gives. Whoever waits for it may be cancelled, however often: then `stop` is
     called once, and CancelledError raised when the work has come to its end all the same."""
@@ -37,6 +27,14 @@ async def to_its_end(work: Awaitable[T], stop: Callable[[], object] = lambda: No
 
 
 async def stop(task: asyncio.Task[Any]) -> None:
-    """Cancelled, and at its end; what it raises is nobody's any more."""
-    task.cancel()
-    await to_its_end(asyncio.gather(task, return_exceptions=True))
+    """Cancelled until it is at its end, for a wait_for of Python 3.11 may lose that; what it raises
+    is nobody's any more."""
+
+    async def end() -> None:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=1)
+        if not task.cancelled():
+            task.exception()  # seen
+
+    await to_its_end(end())

@@ -9,7 +9,7 @@ from callstore.errors import Busy, CallstoreError, StoreError
 from callstore.stores import leases
 from callstore.stores.holders import is_gone, new_holder
 from callstore.stores.protocol import Store
-from callstore.tasks import ended, to_its_end
+from callstore.tasks import stop, to_its_end
 
 _RENEW_EVERY = leases.LEASE_FOR.total_seconds() / 3
 _STOP_EVERY = 5.0  # seconds: what is stopped has time to take back what it began
@@ -60,7 +60,7 @@ async def _until(
     assert task is not None
     before = task.cancelling()
 
-    async def stop() -> None:
+    async def interrupt() -> None:
         nonlocal stops
         await event()
         while not over:
@@ -68,13 +68,13 @@ async def _until(
             task.cancel()
             await asyncio.sleep(_STOP_EVERY)
 
-    stopping = asyncio.create_task(stop())
+    stopping = asyncio.create_task(interrupt())
     try:
         try:
             yield
         finally:
             over = True
-            await ended(stopping)
+            await stop(stopping)
     except asyncio.CancelledError:
         if not stops or task.cancelling() > before + stops:  # by somebody else
             raise

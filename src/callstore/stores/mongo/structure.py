@@ -24,7 +24,7 @@ from callstore.stores.mongo.rows import fetch
 from callstore.stores.mongo.shape import from_json, identity, live
 from callstore.stores.protocol import Unwritable, WriteConflict
 from callstore.stores.structure import ProbeRow, Progress
-from callstore.tasks import ended, to_its_end
+from callstore.tasks import stop
 
 T = TypeVar("T")
 _LOOK_EVERY = 0.2  # seconds
@@ -134,7 +134,7 @@ class MongoStructure:
                     most = max(most, done)
                     progress(str(change), most, total)
         finally:
-            await to_its_end(ended(building))
+            await stop(building)
         await building
         rows = await self.count(change.collection)
         progress(str(change), rows, rows)
