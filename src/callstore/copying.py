@@ -21,6 +21,7 @@ from callstore.opening import opened_store
 from callstore.privacy.chain import CHAIN
 from callstore.privacy.model import AuditEntry
 from callstore.schema import tables
+from callstore.schema.declaration import TTL_AFTER
 from callstore.schema.model import Lease
 from callstore.schema.papers import AUDIT, ERASURE, HOLD
 from callstore.settings import load_settings
@@ -37,6 +38,7 @@ LEASE = "copy"
 KEPT_APART = (tables.LEASE.name, tables.SCHEMA.name)  # each database has its own
 NAMES = tuple(c.name for c in tables.COLLECTIONS if c.name not in KEPT_APART)
 """Calls first: on SQLite their rows refer to them."""
+NETTED = {c.name for c in tables.COLLECTIONS if any(index.ttl for index in c.indexes)}
 MADE = {
     tables.CALL.name: "created_at",
     HOLD.name: "placed_at",
@@ -53,12 +55,13 @@ whatever the order of their ids."""
 
 
 class Copied(Row, frozen=True, kw_only=True):
-    """A collection afterwards. `digest` is of all its rows, in whatever order they are read: equal
-    on both sides where the rows are."""
+    """A collection afterwards. `digest` is of all its rows but those left out, in whatever order
+    they are read: equal on both sides where the rows are."""
 
     rows: int
     written: int
     deleted: int  # that the source no longer had
+    left_out: int  # of the source's: expired so long ago that MongoDB deletes them by itself
     digest: str
     same: bool  # as the source's
 
@@ -81,8 +84,9 @@ async def copy_calls(
     to four times, until nothing has. Conflict, too, while another copies to `dst`, and where that
     has calls, holds, erasures or audit entries of its own, which `src` has not: they have neither
     expired nor been there when `dst` was last copied from this `src`. All else that `src` has not
-    is deleted from `dst`. NotFound where `src` is no database. `progress` is told the collection,
-    how many of its rows are done, and of how many.
+    is deleted from `dst`. Left out is what expired more than three days ago, for MongoDB deletes it
+    by itself. NotFound where `src` is no database. `progress` is told the collection, how many of
+    its rows are done, and of how many.
     """
     async with _opened("/src", src, may_make=False) as source:
         await _check_still(source, live=live)
@@ -166,6 +170,7 @@ class _Sum:
 
     def __init__(self) -> None:
         self.rows = 0
+        self.left_out = 0
         self._sum = 0
 
     def add(self, rows: Sequence[Any]) -> None:
@@ -190,6 +195,9 @@ class _Copy:
         self._source = source
         self._target = target
         self._progress = progress
+        self._now = _now()  # one for all it does: what is left out is so from first to last
+        self._over_by = self._now - TTL_AFTER
+        self._calls_are_over = False  # some of the source's
         self._written = dict.fromkeys(NAMES, 0)
         self._deleted = dict.fromkeys(NAMES, 0)
 
@@ -215,12 +223,12 @@ class _Copy:
 
     async def _check(self, until: datetime | None) -> None:
         """What the source lacks has gone from there since, or it is the target's own."""
-        now = _now()
         for name, made in MADE.items():
             async for rows in _walk(self._target, name):
-                for row in await _absent(self._source, name, rows):
+                there = await self._source.rows_like(name, rows)
+                for row in [row for row in rows if row.id not in there]:
                     copied = until is not None and getattr(row, made) <= until
-                    expired = row.expires_at is not None and row.expires_at <= now
+                    expired = row.expires_at is not None and row.expires_at <= self._now
                     if not (copied or expired or _is_of_schema(row)):
                         raise Conflict(f"the target has a {name} of its own, {row.id}")
 
@@ -236,8 +244,9 @@ class _Copy:
                 if writing is not None:
                     await writing
                 done += len(rows)
-                known = live and tables.BY_NAME[name].of_call
-                some = await self._of_known_calls(rows) if known else rows
+                some = await self._lasting(name, rows)
+                if live and tables.BY_NAME[name].of_call:
+                    some = await self._of_known_calls(some)
                 last += filter(HOLDING[name], some)
                 rest = [*filterfalse(HOLDING[name], some)]
                 writing = asyncio.create_task(self._put(name, rest, fresh=not there))
@@ -252,6 +261,24 @@ class _Copy:
             for first in range(0, len(last), BATCH)
         ]
         return any(late) or self._written[name] > written
+
+    async def _lasting(self, name: str, rows: list[Any]) -> list[Any]:
+        """Rows of the source but for those that are over, by themselves or with their call: what is
+        of a call without an end of its own, as a recording, does not go without it."""
+        lasting = [row for row in rows if not self._is_over(name, row)]
+        if name == tables.CALL.name:
+            self._calls_are_over |= len(lasting) < len(rows)
+        if not (self._calls_are_over and lasting and tables.BY_NAME[name].of_call):
+            return lasting
+        calls = [_Named(id) for id in {row.call_session_id for row in lasting}]
+        found = (await self._source.rows_like(tables.CALL.name, calls)).values()
+        over = {call.id for call in found if self._is_over(tables.CALL.name, call)}
+        return [row for row in lasting if row.call_session_id not in over]
+
+    def _is_over(self, name: str, row: Any) -> bool:
+        """Whether MongoDB takes it by itself, were it there."""
+        expires = row.expires_at if name in NETTED else None
+        return expires is not None and expires <= self._over_by
 
     async def _of_known_calls(self, rows: list[Any]) -> list[Any]:
         """Those of calls that have begun since are brought by the next pass."""
@@ -296,6 +323,7 @@ class _Copy:
             rows=target.rows,
             written=self._written[name],
             deleted=self._deleted[name],
+            left_out=source.left_out,
             digest=target.digest,
             same=(source.rows, source.digest) == (target.rows, target.digest),
         )
@@ -304,15 +332,22 @@ class _Copy:
         summed, total = _Sum(), await store.structure.count(name)
         side = "source" if store is self._source else "copy"
         async for rows in _walk(store, name):
-            summed.add(rows)
-            told = f"verifying the {side}'s {name}"
-            self._progress(told, summed.rows, max(total, summed.rows))
+            if store is self._source:
+                some = await self._lasting(name, rows)
+            else:
+                some = [row for row in rows if not self._is_over(name, row)]
+            summed.add(some)
+            summed.left_out += len(rows) - len(some)
+            done = summed.rows + summed.left_out
+            self._progress(f"verifying the {side}'s {name}", done, max(total, done))
         return summed
 
     async def _drop_strangers(self, name: str) -> None:
         """What has gone from the source since it was copied: erased, expired."""
         async for rows in _walk(self._target, name):
-            if strange := await _absent(self._source, name, rows):
+            there = await self._source.rows_like(name, rows)
+            lasting = {row.id for row in await self._lasting(name, [*there.values()])}
+            if strange := [row for row in rows if row.id not in lasting]:
                 await self._target.delete_rows(name, strange)
                 self._deleted[name] += len(strange)
 
@@ -329,9 +364,3 @@ async def _walk(store: Store, name: str) -> AsyncIterator[list[Any]]:
         more = after is not None
         if rows:
             yield rows
-
-
-async def _absent(store: Store, name: str, rows: list[Any]) -> list[Any]:
-    """Those of the rows whose keys a store has not."""
-    there = await store.rows_like(name, rows)
-    return [row for row in rows if row.id not in there]

@@ -1,16 +1,19 @@
 """copy."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.cli.conftest import A, B, C, Made, Run, Scene, program
 
 from callstore import Calls
+from callstore.testing import FakeClock
 
 
 def test_it_says_what_was_copied_and_that_it_is_the_same(
-    run: Run, made: Made, talk: Scene, path: Path, tmp_path: Path
+    run: Run, made: Made, talk: Scene, path: Path, tmp_path: Path, clock: FakeClock
 ) -> None:
+    clock.set(datetime.now(UTC))
     made(talk)
     src, dst = f"sqlite:///{path}", f"sqlite:///{tmp_path}/b.db"
     said = run("copy", src, dst)
@@ -20,6 +23,21 @@ def test_it_says_what_was_copied_and_that_it_is_the_same(
     assert report["verified"]
     assert report["collections"]["CallSession"]["written"] == 0
     assert report["collections"]["CallSession"]["rows"] == 1
+
+
+def test_it_says_what_is_left_out(
+    run: Run, made: Made, talk: Scene, path: Path, tmp_path: Path
+) -> None:
+    made(talk)  # long ago
+    copy = ("copy", f"sqlite:///{path}", f"sqlite:///{tmp_path}/b.db")
+    report = json.loads(run(*copy, "--json").stdout)
+    left_out = {name: each["leftOut"] for name, each in report["collections"].items()}
+    assert left_out["CallSession"] == 1
+    assert left_out["CallEvent"] > 1  # with its call
+    said = run(*copy)
+    assert said.exit_code == 0
+    assert f"{sum(left_out.values())} rows left out: expired for three days or more" in said.stdout
+    assert "0 rows on both sides, the same" in said.stdout
 
 
 def test_what_it_cannot_copy_it_refuses(run: Run, path: Path, tmp_path: Path) -> None:

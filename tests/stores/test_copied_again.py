@@ -1,6 +1,7 @@
 """A copy that is made again: who takes whose place, what it deletes, and what it refuses."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from callstore.schema import tables
 from callstore.schema.declaration import PRESENT
 from callstore.schema.shape import Change
 from callstore.stores.structure import Progress, untold
+from callstore.testing import FakeClock
 from callstore.testing.contract.world import ANN, BOB, HALL, ROOM
 
 SECRET = {"secret": "nobody knows"}
@@ -198,3 +200,42 @@ async def test_that_the_copy_was_migrated_is_no_act_upon_its_rows(
 async def audited(calls: Calls) -> list[AuditEntry]:
     rows, _ = await calls._store.rows("CallAudit", None, 10)
     return sorted(rows, key=lambda entry: entry.seq)
+
+
+async def test_what_mongodb_would_delete_by_itself_is_left_out_with_all_that_is_of_it(
+    file: Callable[[str], str], new_url: str
+) -> None:
+    clock = FakeClock(datetime.now(UTC) - timedelta(days=94))  # nobody has swept since
+    async with open_calls(file("a"), settings=SECRET, clock=clock) as calls:
+        await calls.holds.place(conversation_id=HALL, by="counsel", reason="a claim")
+        held = await calls.end((await calls.start(HALL, ANN)).id)
+        old = await calls.start(ROOM, ANN, invite=[BOB])
+        (running,) = said_and_recorded(await calls.get(old.id))["CallRecording"]
+        failed = replace(running, status="failed")  # it has no end of its own
+        await calls._store.add_rows({"CallRecording": [failed]})
+        await calls.end(old.id)
+    report = await copy_calls(file("a"), new_url)
+    assert report.verified
+    left_out = {name: each.left_out for name, each in report.collections.items() if each.left_out}
+    assert {"CallSession", "CallParticipant", "CallLogEntry", "CallEvent"} < set(left_out)
+    assert left_out["CallSession"] == left_out["CallRecording"] == 1
+    there = await rows_of(new_url)
+    assert [*there["CallSession"]] == [held.id]
+    assert there["CallRecording"] == {}
+    async with open_calls(new_url) as calls:
+        assert (await calls.doctor()).findings == []
+
+
+async def test_what_is_left_out_by_now_goes_from_the_copy(
+    file: Callable[[str], str], new_url: str
+) -> None:
+    async with open_calls(file("a")) as calls:
+        call = await calls.end((await calls.start(ROOM, ANN)).id)
+        await calls._store.add_rows(said_and_recorded(await calls.get(call.id)))
+        await copy_calls(file("a"), new_url)
+        over = replace(call, participants=None, expires_at=datetime.now(UTC) - timedelta(days=4))
+        await calls._store.put_rows("CallSession", [over])
+    report = await copy_calls(file("a"), new_url)
+    assert report.verified
+    assert report.collections["CallRecording"].deleted == 1
+    assert {name: {} for name in NAMES} == await rows_of(new_url)

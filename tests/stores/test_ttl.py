@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 from tests.stores.test_copying import fill
 
-from callstore import open_calls
+from callstore import copy_calls, open_calls
 from callstore.schema import tables
 from callstore.schema.declaration import TTL_AFTER
 from callstore.testing import LocalMongod, local_mongod
@@ -82,6 +83,23 @@ async def test_a_call_that_is_under_a_hold_stays(hasty: LocalMongod) -> None:
             for row in collection.find({"conversationId": ObjectId(ROOM)}, {"_id": 1}):
                 await until_gone(collection, row["_id"])
             assert collection.count_documents(held) == collection.count_documents({}) == rows
+
+
+async def test_a_file_that_was_not_swept_for_long_is_copied_and_stays_so(
+    hasty: LocalMongod, tmp_path: Path
+) -> None:
+    src, dst = f"sqlite:///{tmp_path}/a.db", f"{hasty.url}/copied"
+    async with open_calls(src, clock=FakeClock(datetime.now(UTC) - timedelta(days=50))) as calls:
+        await calls.seed(100)  # of the 80 days before
+    first = await copy_calls(src, dst)
+    assert first.verified
+    assert first.collections["CallSession"].left_out > 10
+    assert first.collections["CallSession"].rows > 10
+    with MongoClient[dict[str, Any]](hasty.url) as client:
+        await until_passed(client)
+    again = await copy_calls(src, dst)
+    assert again.verified
+    assert {each.written for each in again.collections.values()} == {0}
 
 
 async def until_passed(client: MongoClient[dict[str, Any]]) -> None:

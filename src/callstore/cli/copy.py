@@ -41,17 +41,21 @@ def _show(report: Any) -> None:
     from callstore.cli.grid import Grid
     from callstore.cli.output import show, some, word
 
-    table = Grid("collection", "rows>", "written>", "deleted>", "digest", "", sparse=("deleted",))
+    names = ("collection", "rows>", "written>", "deleted>", "left out>", "digest", "")
+    table = Grid(*names, sparse=("deleted", "left out"))
     for name, each in report.collections.items():
         table.add_row(
             name,
             f"{each.rows:,}",
             f"{each.written:,}",
             f"{each.deleted:,}" if each.deleted else "",
+            f"{each.left_out:,}" if each.left_out else "",
             each.digest[:16],
             word("the same") if each.same else word("differs"),
         )
     show(table)
+    if left_out := sum(each.left_out for each in report.collections.values()):
+        show(f"{some(left_out, 'row')} left out: expired for three days or more")
     if report.verified:
         rows = sum(each.rows for each in report.collections.values())
         show(f"{some(rows, 'row')} on both sides, the same")
