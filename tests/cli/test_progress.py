@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from bson import ObjectId
 from tests.cli.conftest import A, B, C, Made, on_a_terminal, program
 from tests.stores.database import mongo_database, sqlite_file
 from tests.stores.prisma import Prisma, make
+
+from callstore.testing import FakeClock
 
 REDRAWN = re.compile(r"\r\x1b\[2K(?:\x1b\[1A\x1b\[2K)*")
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -36,7 +39,10 @@ def check_moving(seen: list[Frame]) -> None:
     assert {far for _, far in seen[-1]} == {100}
 
 
-def test_a_copy_shows_how_far_it_is(made: Made, path: Path, tmp_path: Path) -> None:
+def test_a_copy_shows_how_far_it_is(
+    made: Made, path: Path, tmp_path: Path, clock: FakeClock
+) -> None:
+    clock.set(datetime.now(UTC))
     made(lambda calls: calls.seed(2000))
     copy = ("copy", f"sqlite:///{path}", f"sqlite:///{tmp_path}/b.db")
     said = on_a_terminal(*copy)
