@@ -1,6 +1,6 @@
 """A history with a change in three more steps: one adds what is new, one fills it, one demands it
 and takes away what it replaces. As a script, it takes a database up, and tells each batch on
-stdout."""
+stdout, or one of the other history down."""
 
 import asyncio
 import signal
@@ -118,24 +118,31 @@ def tell(what: str, done: int, total: int) -> None:
     sys.stdout.flush()
 
 
-async def main(url: str) -> None:
+async def main(url: str, way: str) -> None:
     async with open_calls(url, check_schema=False) as calls:
         found = await calls.schema.status()
-        schema = calls.schema if found.foreign else schema_of(calls)
-        await schema.up(progress=tell)
+        if way == "down":
+            await schema_of(calls, REPLACING).down(to=NEWEST, yes=True, progress=tell)
+        else:
+            schema = calls.schema if found.foreign else schema_of(calls)
+            await schema.up(progress=tell)
 
 
-def killed_at(what: str, batch: int, url: str) -> None:
-    """An up by another process, killed when it has told so many times of this."""
-    command = [sys.executable, "-m", "tests.stores.migrating", url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
+def process(url: str, way: str = "up") -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "tests.stores.migrating", url, way]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def killed_at(what: str, batch: int, url: str, way: str = "up") -> None:
+    """What another process does, killed when it has told so many times of this."""
+    with process(url, way) as migrating:
+        assert migrating.stdout is not None
+        for line in migrating.stdout:
             batch -= line.startswith(what)
             if not batch:
-                process.kill()
+                migrating.kill()
                 break
-    assert process.returncode == -signal.SIGKILL
+    assert migrating.returncode == -signal.SIGKILL
 
 
 def ended(lease: Any) -> Any:

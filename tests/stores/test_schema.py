@@ -9,11 +9,7 @@ import pytest
 from tests.stores import database
 from tests.stores.migrating import (
     BACKFILL,
-    CONTRACT,
-    EXPAND,
     NEWEST,
-    ended,
-    killed_at,
     schema_of,
 )
 
@@ -272,25 +268,6 @@ class TestDown:
         with pytest.raises(errors.SchemaMismatch, match="newer callstore"):
             async with open_calls(new_url):
                 pass
-
-
-@pytest.mark.parametrize("batches", [1, 2, 5])
-async def test_an_up_that_is_killed_at_any_batch_goes_on(new_url: str, batches: int) -> None:
-    await filled(new_url, 5000)
-    killed_at("filling", batches, new_url)
-    async with open_calls(new_url, check_schema=False) as calls:
-        lease = calls._store.change_lease
-        await lease("schema", lambda old: old and ended(old))  # a minute has gone by
-        schema = schema_of(calls)
-        assert (await schema.status()).version == EXPAND
-        told: list[tuple[str, int, int]] = []
-        report = await schema.up(progress=lambda *each: told.append(each))
-        assert (report.version, report.pending) == (CONTRACT, [])
-        (_, _, left), *_ = [each for each in told if each[0].startswith("filling")] or [("", 0, 0)]
-        assert left <= 4001  # what was filled is not filled again
-    found = database.rows(new_url)["CallSession"]
-    assert len(found) == 5001
-    assert {row["note"][:5] for row in found} == {"audio", "video"}
 
 
 def _kind(url: str) -> str:

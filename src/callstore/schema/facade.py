@@ -100,7 +100,8 @@ class Schema:
         theirs = await adoption.in_the_way() if adoption else []
         theirs += self._migration(progress).in_the_way(live, wanted)
         known = {(each.collection, each.name) for each in theirs}
-        for name, shape in old.items():
+        before = self._shape(max(status.version - 1, 0))  # a `down` that was cut off brings it back
+        for name, shape in (*before.items(), *old.items()):
             parts = ("", *self._structure.fields(shape), *shape.indexes)
             known |= {(name, part) for part in parts}
         found = changes(live, wanted)
@@ -181,13 +182,13 @@ class Schema:
         if not status.version:
             steps = [step.applied(self._clock()) for step in self._history.steps[: asked.to]]
             await self._structure.create(self._shape(asked.to), steps)
-        elif status.version < asked.to or await migration.short_of(self._shape(asked.to)):
+        elif status.version < asked.to or await migration.is_due(asked.to):
             # Not where nothing is left to do: several processes may make a new database at once.
             async with migration.alone():
                 done = (await self.status()).version  # another may have migrated until just now
                 for step in self._history.steps[done : asked.to]:
                     await migration.up(step)
-                await migration.reach(self._shape(asked.to))
+                await migration.restore(done, asked.to)
             await self._note("schema.up", asked, status)
         return await self._told(migration)
 

@@ -47,6 +47,23 @@ class Migration:
         await self._remove(before, after)
         await self._structure.record(step.applied(self._clock()))
 
+    async def is_due(self, version: int) -> bool:
+        """Whether anything of this step, which was applied, is missing, differs, or was brought
+        back by a `down` that was cut off. In rows of MongoDB a field of those is not looked for."""
+        before = self._shape(version - 1)
+        parts = {
+            (name, part)
+            for name, shape in before.items()
+            for part in (*self._structure.fields(shape), *shape.indexes)
+        }
+        found = changes(await self._structure.live(), self._shape(version))
+        return any(c.kind != "unknown" or (c.collection, c.name) in parts for c in found)
+
+    async def restore(self, since: int, version: int) -> None:
+        """Makes the step whole, and takes away what a `down` from `since` has brought back."""
+        await self.reach(self._shape(version))
+        await self._remove(self._shape(max(since - 1, 0)), self._shape(version))
+
     async def down(self, step: Step) -> None:
         before, after = self._shape(step.id - 1), self._shape(step.id)
         try:

@@ -1,0 +1,67 @@
+"""Migrations whose process is killed, at whatever point: the next `up` mends what they left."""
+
+import pytest
+from tests.stores import database
+from tests.stores.migrating import (
+    CONTRACT,
+    EXPAND,
+    REPLACING,
+    ended,
+    killed_at,
+    schema_of,
+)
+from tests.stores.test_changing import all_else
+from tests.stores.test_schema import filled, live_shape
+
+from callstore import Calls, open_calls
+
+
+async def a_minute_later(calls: Calls) -> None:
+    """The lease of who was killed has ended."""
+    await calls._store.change_lease("schema", lambda old: old and ended(old))
+
+
+@pytest.mark.parametrize("batches", [1, 2, 5])
+async def test_an_up_that_is_killed_at_any_batch_goes_on(new_url: str, batches: int) -> None:
+    await filled(new_url, 5000)
+    killed_at("filling", batches, new_url)
+    async with open_calls(new_url, check_schema=False) as calls:
+        await a_minute_later(calls)
+        schema = schema_of(calls)
+        assert (await schema.status()).version == EXPAND
+        told: list[tuple[str, int, int]] = []
+        report = await schema.up(progress=lambda *each: told.append(each))
+        assert (report.version, report.pending) == (CONTRACT, [])
+        (_, _, left), *_ = [each for each in told if each[0].startswith("filling")] or [("", 0, 0)]
+        assert left <= 5001 - 1000 * batches  # what was filled is not filled again
+    found = database.rows(new_url)["CallSession"]
+    assert len(found) == 5001
+    assert {row["note"][:5] for row in found} == {"audio", "video"}
+
+
+async def test_an_up_that_is_killed_between_two_changes_goes_on(new_url: str) -> None:
+    await filled(new_url)
+    killed_at("index CallSession_note", 1, new_url)
+    async with open_calls(new_url, check_schema=False) as calls:
+        await a_minute_later(calls)
+        schema = schema_of(calls)
+        assert (await schema.status()).version < CONTRACT
+        assert (await schema.up()).pending == []
+        assert (await schema.plan()).changes == []
+
+
+async def test_a_down_that_is_killed_is_taken_back_by_an_up(new_url: str) -> None:
+    await filled(new_url, 2500)
+    async with open_calls(new_url, check_schema=False) as calls:
+        schema = schema_of(calls, REPLACING)
+        await schema.up()
+        before, shape = all_else(new_url), await live_shape(calls)
+        killed_at("filling", 1, new_url, "down")
+        assert all_else(new_url) != before
+        assert "remove" in {change.action for change in (await schema.plan()).changes}
+        await a_minute_later(calls)
+        assert (await schema.status()).version == CONTRACT
+        assert (await schema.up()).pending == []
+        assert await live_shape(calls) == shape
+        assert all_else(new_url) == before
+        assert (await schema.plan()).changes == []
