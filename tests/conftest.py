@@ -29,6 +29,14 @@ OPTIONS = {
 }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def untraced() -> dict[str, str]:
+    """Processes that tests start are not traced, but for the command: most are killed, and tell of
+    nothing then. What is taken from their environment."""
+    name = "COVERAGE_PROCESS_CONFIG"
+    return {name: os.environ.pop(name)} if name in os.environ else {}
+
+
 @pytest.fixture(scope="session")
 def mongod() -> Iterator[LocalMongod]:
     try:
@@ -102,16 +110,16 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 MUCH = ("privacy/test_memory.py", "::test_twenty_thousand_calls")
-RANDOM = ("::TestLives::", "::TestRandomPasts::")
+CONTRACT = ("stores/test_sqlite.py", "stores/test_mongo.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Random examples and much of one thing go the same ways again and again, and the tracer makes
-    them take twice as long: what is covered is said by tests that mean to go there. The contract's
-    random ones are traced where they are fastest, in memory; the rest, where it is kept."""
+    """The contract on three stores, random examples and much of one thing go the same ways again
+    and again, and the tracer makes them take half as long again: what is covered is said by tests
+    that mean to go there. The contract is traced where it is fastest, in memory; the rest, where it
+    is kept, and what is a store's own by the tests of that."""
     for item in items:
         random = is_hypothesis_test(getattr(item, "function", None))
-        random = random or any(name in item.nodeid for name in RANDOM)
-        in_memory = "stores/test_memory.py" in item.nodeid
-        if random != in_memory or any(name in item.nodeid for name in MUCH):
+        elsewhere = random and "stores/test_memory.py" not in item.nodeid
+        if elsewhere or any(name in item.nodeid for name in (*CONTRACT, *MUCH)):
             item.add_marker("no_cover")

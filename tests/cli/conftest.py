@@ -36,6 +36,13 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CALLSTORE_SECRET", "nobody knows")
 
 
+@pytest.fixture(autouse=True)
+def traced(untraced: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only a process of its own goes through is covered by it."""
+    for name, value in untraced.items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "calls.db"

@@ -1,6 +1,7 @@
 """The first things anyone runs."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,12 +11,13 @@ import pytest
 
 
 def callstore(*arguments: str, columns: int = 120) -> str:
+    traced = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
     done = subprocess.run(
         [sys.executable, "-m", "callstore", *arguments],
         capture_output=True,
         text=True,
         check=True,
-        env={"COLUMNS": str(columns), "PATH": "/usr/bin:/bin", "PYTHONUTF8": "1"},
+        env={"COLUMNS": str(columns), "PATH": "/usr/bin:/bin", "PYTHONUTF8": "1", **traced},
     )
     assert done.stderr == ""
     return done.stdout
