@@ -8,12 +8,15 @@ from tests.stores.migrating import (
     REPLACING,
     ended,
     killed_at,
+    process,
     schema_of,
 )
+from tests.stores.test_building import INDEX, until_built
 from tests.stores.test_changing import all_else
 from tests.stores.test_schema import filled, live_shape
 
 from callstore import Calls, open_calls
+from callstore.testing.mongod import local_mongod
 
 
 async def a_minute_later(calls: Calls) -> None:
@@ -65,3 +68,36 @@ async def test_a_down_that_is_killed_is_taken_back_by_an_up(new_url: str) -> Non
         assert await live_shape(calls) == shape
         assert all_else(new_url) == before
         assert (await schema.plan()).changes == []
+
+
+@pytest.mark.parametrize("with_its_server", [False, True])
+async def test_one_that_is_killed_while_an_index_is_built_goes_on(with_its_server: bool) -> None:
+    """The server builds on, or begins anew."""
+    with local_mongod(options={"enableTestCommands": 1}) as mongod:
+        url = f"{mongod.url}/calls"
+        await filled(url, 3)
+        database.drop_index(url, "CallSession", INDEX)
+        halt(url, "alwaysOn")
+        with process(url) as migrating:
+            until_built(url)
+            migrating.kill()
+        if with_its_server:
+            mongod.kill(0)
+            mongod.start(0)
+            mongod.primary()
+        else:
+            halt(url, "off")
+        async with open_calls(url, check_schema=False) as calls:
+            await a_minute_later(calls)
+            report = await schema_of(calls).up()
+            assert (report.version, report.pending) == (CONTRACT, [])
+        with database.mongo_database(url) as db:
+            while db.command("collStats", "CallSession")["indexBuilds"]:
+                pass
+            assert INDEX in db["CallSession"].index_information()
+
+
+def halt(url: str, mode: str) -> None:
+    """Builds of indexes, once they have begun."""
+    with database.mongo_database(url) as db:
+        db.client.admin.command("configureFailPoint", "hangAfterStartingIndexBuild", mode=mode)
