@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from callstore.schema import tables
 from callstore.schema.model import SchemaStep
 from callstore.schema.shape import Change, CollectionShape, Definition, Shape
 from callstore.schema.steps import Fill, Values
+from callstore.stores.filling import filled
 from callstore.stores.mongo import ddl, moving
 from callstore.stores.mongo.adopting import MongoAdopting
 from callstore.stores.mongo.codec import CODECS, Document, decoder, encoder, key
@@ -22,6 +23,7 @@ from callstore.stores.mongo.connection import Database, translated
 from callstore.stores.mongo.engine import LONG, Engine, Session
 from callstore.stores.mongo.rows import fetch
 from callstore.stores.mongo.shape import from_json, identity, live
+from callstore.stores.probing import Probed, outcome
 from callstore.stores.protocol import Unwritable, WriteConflict
 from callstore.stores.structure import ProbeRow, Progress
 from callstore.tasks import stop
@@ -195,13 +197,7 @@ class MongoStructure:
             raise StoreError(f"the database refused this: {error}") from error
 
     async def probe(self, rows: Sequence[ProbeRow]) -> str | None:
-        try:
-            await self._engine.write(partial(self._probe, rows))
-        except _Probed as probed:
-            return probed.refusal
-        except Unwritable as error:
-            raise StoreError(f"the database refused this: {error}") from error
-        raise AssertionError("a probe does not end without telling")
+        return await outcome(self._engine.write(partial(self._probe, rows)))
 
     async def _probe(self, rows: Sequence[ProbeRow], session: Session) -> tuple[None, None]:
         for number, row in enumerate(rows, 1):
@@ -213,8 +209,8 @@ class MongoStructure:
             except WriteError as error:  # a duplicate, or what a validator rejects
                 if number < len(rows):
                     raise
-                raise _Probed(error.details["errmsg"] if error.details else str(error)) from error
-        raise _Probed(None)
+                raise Probed(error.details["errmsg"] if error.details else str(error)) from error
+        raise Probed(None)
 
     async def holds(self) -> list[str]:
         some = self._db["CallSession"].find({"holds": {"$nin": [None, []]}}, {"holds": 1})
@@ -271,28 +267,16 @@ async def _fill(
     db: Database, fill: Fill, keys: Sequence[Any], session: Session
 ) -> tuple[None, None]:
     collection = tables.BY_NAME[fill.collection]
-    fields = {field.name: field for field in collection.fields}
-
-    def converted(name: str, value: Any, converter: Callable[[Any], Any]) -> Any:
-        convert = converter(fields[name]) if name in fields else None
-        return value if convert is None or value is None else convert(value)
-
     where = {"_id": {"$in": [*keys]}, **ddl.matching(collection, fill.where)}
     updates = []
     for row in await fetch(db, fill.collection, where, session, hint="_id_"):
-        made = fill.change({n: converted(n, row.get(key(n)), decoder) for n in fill.reads})
-        writes = {key(n): converted(n, made[n], encoder) for n in fill.writes}
+        kept = {name: row.get(key(name)) for name in fill.reads}
+        made = filled(fill, kept, decoder=decoder, encoder=encoder)
+        writes = {key(name): value for name, value in made.items()}
         updates.append(UpdateOne(moving.place(collection, row), {"$set": writes}))
     if updates:
         await db[fill.collection].bulk_write(updates, session=session)
     return None, None
-
-
-class _Probed(Exception):
-    """Ends a probe's transaction, for it is never committed."""
-
-    def __init__(self, refusal: str | None) -> None:
-        self.refusal = refusal
 
 
 _WRONG = Regex("no field has this type")

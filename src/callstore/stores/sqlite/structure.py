@@ -10,6 +10,8 @@ from callstore.schema import tables
 from callstore.schema.model import SchemaStep
 from callstore.schema.shape import Change, CollectionShape, Definition, Shape
 from callstore.schema.steps import Fill, Values
+from callstore.stores.filling import filled
+from callstore.stores.probing import Probed, outcome
 from callstore.stores.protocol import Unwritable
 from callstore.stores.sqlite import batches, connection, ddl, queries, shape, structure_queries
 from callstore.stores.sqlite.codec import CODECS, decoder, encoder
@@ -112,13 +114,7 @@ class SqliteStructure:
         await self._write(_fill, fill, keys)
 
     async def probe(self, rows: Sequence[ProbeRow]) -> str | None:
-        try:
-            await self._engine.write(partial(_probe, rows=rows))
-        except _Probed as probed:
-            return probed.refusal
-        except Unwritable as error:
-            raise StoreError(f"the database refused this: {error}") from error
-        raise AssertionError("a probe does not end without telling")
+        return await outcome(self._engine.write(partial(_probe, rows=rows)))
 
     async def holds(self) -> list[str]:
         found = await self._engine.read(lambda db: db.execute(structure_queries.HOLDS).fetchall())
@@ -256,27 +252,14 @@ class _Counted:
 
 def _fill(db: sqlite3.Connection, fill: Fill, keys: Sequence[Any]) -> None:
     collection = tables.BY_NAME[fill.collection]
-    fields = {field.name: field for field in collection.fields}
-
-    def converted(name: str, value: Any, converter: Callable[[Any], Any]) -> Any:
-        convert = converter(fields[name]) if name in fields else None
-        return value if convert is None or value is None else convert(value)
-
     reading = structure_queries.still_lacking(collection, fill)
     bounds = []
     for key in keys:
         for row in db.execute(reading, key):
-            read = zip(fill.reads, row, strict=True)
-            made = fill.change({n: converted(n, value, decoder) for n, value in read})
-            bounds.append([*(converted(n, made[n], encoder) for n in fill.writes), *key])
+            kept = dict(zip(fill.reads, row, strict=True))
+            made = filled(fill, kept, decoder=decoder, encoder=encoder)
+            bounds.append([*made.values(), *key])
     db.executemany(structure_queries.fill(collection, fill.writes), bounds)
-
-
-class _Probed(Exception):
-    """Ends a probe's transaction, for it is never committed."""
-
-    def __init__(self, refusal: str | None) -> None:
-        self.refusal = refusal
 
 
 _WRONG = {"json": "{"}  # of every other kind: a BLOB, which no STRICT column takes
@@ -294,5 +277,5 @@ def _probe(db: sqlite3.Connection, rows: Sequence[ProbeRow]) -> None:
         except sqlite3.Error as error:
             if number < len(rows):
                 raise
-            raise _Probed(str(error)) from error
-    raise _Probed(None)
+            raise Probed(str(error)) from error
+    raise Probed(None)
