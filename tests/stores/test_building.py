@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
+from pymongo import MongoClient
 from tests.stores import database
 from tests.stores.test_schema import filled
 
-from callstore import errors, open_calls
+from callstore import Calls, errors, open_calls
 
 INDEX = "CallSession_history"
 
@@ -61,3 +63,39 @@ async def test_an_up_that_is_cancelled_meanwhile_leaves_nothing_running(new_mong
                 await migrating
             assert asking() == 0
         assert (await calls.schema.up()).pending == []
+
+
+HELD = {"configureFailPoint": "hangAfterSettingUpIndexBuild"}
+
+
+async def began_to_build(calls: Calls, client: MongoClient[Any], url: str) -> None:
+    """An `up` that is stopped when the server has begun."""
+    task = asyncio.create_task(calls.schema.up())
+    rows = client.get_database(url.rpartition("/")[2])["CallSession"]
+    for _ in range(600):
+        if INDEX in rows.index_information():
+            break
+        await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_what_is_being_built_is_missing_until_it_is_there(
+    new_mongo: str, client: MongoClient[Any]
+) -> None:
+    await filled(new_mongo, 3)
+    database.drop_index(new_mongo, "CallSession", INDEX)
+    async with open_calls(new_mongo, check_schema=False) as calls:
+        client.admin.command({**HELD, "mode": "alwaysOn"})
+        try:
+            await began_to_build(calls, client, new_mongo)
+            assert (await calls.schema.status()).pending == [f"missing index {INDEX}"]
+            with pytest.raises(errors.SchemaMismatch, match=INDEX):
+                async with open_calls(new_mongo):
+                    pass
+            again = asyncio.create_task(calls.schema.up())
+            assert not (await asyncio.wait([again], timeout=0.3))[0]
+        finally:
+            client.admin.command({**HELD, "mode": "off"})
+        report = await again
+    assert ([each.index for each in report.built], report.pending) == ([INDEX], [])

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bson import json_util
+from pymongo.errors import OperationFailure
 
 from callstore.schema.declaration import Collection
 from callstore.schema.shape import CollectionShape, Definition, Shape
@@ -48,7 +49,7 @@ async def _live(db: Database, collection: Mapping[str, Any]) -> CollectionShape:
     options = collection["options"]
     if collection["type"] != "collection":
         return CollectionShape(rules={"type": collection["type"]})
-    indexes = await (await db[collection["name"]].list_indexes()).to_list()
+    indexes = await _indexes(db, collection["name"])
     rules = options.get("validator")
     how = {name: options.get(name, usual) for name, usual in _ENFORCED.items()}
     if rules and how != _ENFORCED:
@@ -57,6 +58,21 @@ async def _live(db: Database, collection: Mapping[str, Any]) -> CollectionShape:
         rules=rules and to_json(rules),
         indexes={each["name"]: _index(each) for each in indexes if each["name"] != "_id_"},
     )
+
+
+async def _indexes(db: Database, collection: str) -> list[Mapping[str, Any]]:
+    """Those that are built: the server lists those that it is building too, for whoever began that
+    and may have been killed since. Whoever asks for such a one waits for it."""
+    try:
+        found = await db.command({"listIndexes": collection, "includeBuildUUIDs": True})
+    except OperationFailure as error:
+        if error.code != _NO_COLLECTION:
+            raise
+        return []  # it went meanwhile
+    return [each for each in found["cursor"]["firstBatch"] if "buildUUID" not in each]
+
+
+_NO_COLLECTION = 26
 
 
 def _index(document: Mapping[str, Any]) -> dict[str, Any]:
