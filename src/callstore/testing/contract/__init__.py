@@ -19,6 +19,7 @@ import pytest
 _NOUNS = (
     "acts",
     "auditing",
+    "by_key",
     "captions",
     "searching",
     "starting",
@@ -53,6 +54,7 @@ from callstore.testing.contract.acts import (  # noqa: E402 - rewritten from her
     TestPrivilegedActs,
 )
 from callstore.testing.contract.auditing import TestAudit, TestExpiryOfTheAudit  # noqa: E402
+from callstore.testing.contract.by_key import TestByKey  # noqa: E402
 from callstore.testing.contract.captions import (  # noqa: E402
     TestCaptions,
     TestWhoMaySpeak,
@@ -95,7 +97,6 @@ from callstore.testing.contract.races import (  # noqa: E402
 )
 from callstore.testing.contract.random_pasts import TestRandomPasts  # noqa: E402
 from callstore.testing.contract.reading import (  # noqa: E402
-    TestByKey,
     TestFilters,
     TestLongFilteredPages,
     TestPages,
