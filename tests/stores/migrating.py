@@ -114,8 +114,10 @@ def schema_of(calls: Calls, history: History = LONGER) -> Schema:
 
 
 def tell(what: str, done: int, total: int) -> None:
+    """And waits until it may go on."""
     sys.stdout.write(f"{what} {done} {total}\n")
     sys.stdout.flush()
+    sys.stdin.readline()
 
 
 async def main(url: str, way: str) -> None:
@@ -130,18 +132,21 @@ async def main(url: str, way: str) -> None:
 
 def process(url: str, way: str = "up") -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "tests.stores.migrating", url, way]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, text=True, bufsize=1, stdin=pipe, stdout=pipe)
 
 
 def killed_at(what: str, batch: int, url: str, way: str = "up") -> None:
     """What another process does, killed when it has told so many times of this."""
     with process(url, way) as migrating:
+        assert migrating.stdin is not None
         assert migrating.stdout is not None
         for line in migrating.stdout:
             batch -= line.startswith(what)
             if not batch:
                 migrating.kill()
                 break
+            migrating.stdin.write("\n")
     assert migrating.returncode == -signal.SIGKILL
 
 

@@ -5,6 +5,7 @@ from tests.stores import database
 from tests.stores.migrating import (
     CONTRACT,
     EXPAND,
+    NEWEST,
     REPLACING,
     ended,
     killed_at,
@@ -35,8 +36,8 @@ async def test_an_up_that_is_killed_at_any_batch_goes_on(new_url: str, batches: 
         told: list[tuple[str, int, int]] = []
         report = await schema.up(progress=lambda *each: told.append(each))
         assert (report.version, report.pending) == (CONTRACT, [])
-        (_, _, left), *_ = [each for each in told if each[0].startswith("filling")] or [("", 0, 0)]
-        assert left <= 5001 - 1000 * batches  # what was filled is not filled again
+        (_, _, left), *_ = [each for each in told if each[0].startswith("filling")]
+        assert left == 5001 - 1000 * batches  # what was filled is not filled again
     found = database.rows(new_url)["CallSession"]
     assert len(found) == 5001
     assert {row["note"][:5] for row in found} == {"audio", "video"}
@@ -48,7 +49,7 @@ async def test_an_up_that_is_killed_between_two_changes_goes_on(new_url: str) ->
     async with open_calls(new_url, check_schema=False) as calls:
         await a_minute_later(calls)
         schema = schema_of(calls)
-        assert (await schema.status()).version < CONTRACT
+        assert (await schema.status()).version == NEWEST
         assert (await schema.up()).pending == []
         assert (await schema.plan()).changes == []
 
