@@ -280,7 +280,7 @@ async def test_every_method_of_a_store_is_asked(
 
 
 ASKS_NOTHING = {
-    *("ready", "close", "fields", "is_unique", "is_replaced", "identity", "rows_per_second"),
+    *("ready", "close", "is_unique", "is_replaced", "identity", "rows_per_second"),
     "add_rows",  # inserts
     "drop",  # whole collections; what takes over a database is explained in test_adopting.py
 }
