@@ -25,9 +25,9 @@ async def a_minute_later(calls: Calls) -> None:
     await calls._store.change_lease("schema", lambda old: old and ended(old))
 
 
-@pytest.mark.parametrize("batches", [1, 2, 5])
+@pytest.mark.parametrize("batches", [1, 2])
 async def test_an_up_that_is_killed_at_any_batch_goes_on(new_url: str, batches: int) -> None:
-    await filled(new_url, 5000)
+    await filled(new_url, 2000)
     killed_at("filling", batches, new_url)
     async with open_calls(new_url, check_schema=False) as calls:
         await a_minute_later(calls)
@@ -37,9 +37,9 @@ async def test_an_up_that_is_killed_at_any_batch_goes_on(new_url: str, batches: 
         report = await schema.up(progress=lambda *each: told.append(each))
         assert (report.version, report.pending) == (CONTRACT, [])
         (_, _, left), *_ = [each for each in told if each[0].startswith("filling")]
-        assert left == 5001 - 1000 * batches  # what was filled is not filled again
+        assert left == 2001 - 1000 * batches  # what was filled is not filled again
     found = database.rows(new_url)["CallSession"]
-    assert len(found) == 5001
+    assert len(found) == 2001
     assert {row["note"][:5] for row in found} == {"audio", "video"}
 
 
@@ -55,7 +55,7 @@ async def test_an_up_that_is_killed_between_two_changes_goes_on(new_url: str) ->
 
 
 async def test_a_down_that_is_killed_is_taken_back_by_an_up(new_url: str) -> None:
-    await filled(new_url, 2500)
+    await filled(new_url, 1500)
     async with open_calls(new_url, check_schema=False) as calls:
         schema = schema_of(calls, REPLACING)
         await schema.up()

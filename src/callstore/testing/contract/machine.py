@@ -316,16 +316,20 @@ class CallsMachine(RuleBasedStateMachine):
 
     def read(self, call_id: str) -> Any:
         try:
-            call = self.run(self.calls.get(call_id))
+            return rows_of(self.run(self.calls.get(call_id)))
         except NotFound:
             return None
-        return call_view(call), {row.party: row_view(row) for row in call.participants}
+
+    async def read_all(self, call: Call) -> tuple[Any, Any, Any, Any]:
+        calls, id = self.calls, call.id
+        reading = calls.get(id), calls.timeline(id), calls.recordings.list(id)
+        return await asyncio.gather(*reading, calls.state_at(id, call.last_event_at))
 
     def check_call(self, call: Call) -> None:
         """Rows, events, counts and what they say of each other."""
-        session, rows = self.read(call.id)
+        whole, events, recordings, replayed = self.run(self.read_all(call))
+        session, rows = rows_of(whole)
         model_session, model_people = model_rows(call)
-        events = self.run(self.calls.timeline(call.id))
         same_events(events, call.events)
         same("call", session, model_session)
         same("participants", set(rows), set(model_people))
@@ -334,11 +338,9 @@ class CallsMachine(RuleBasedStateMachine):
         seated = sum(row.seated for row in call.rows.values())
         assert session["live_count"] == seated <= session["max_participants"]
         ended = [event.type for event in events].count("call.ended")
-        recordings = self.run(self.calls.recordings.list(call.id))
         told, kept = ([*map(recording_view, rows)] for rows in (recordings, call.recordings))
         same("recordings", told, kept)
         same("call.ended events", ended, 0 if call.live else 1)
-        replayed = self.run(self.calls.state_at(call.id, call.last_event_at))
         same("replay", state_view(replayed), past_view(call.past[-1]))
 
     def check_everything(self) -> None:
@@ -374,6 +376,10 @@ class CallsMachine(RuleBasedStateMachine):
         its = self.model.current(party)
         latest: list[str | None] = [c.id for c in its if joined(c, party) == joined(its[-1], party)]
         assert (current and current.id) in (latest or [None]), f"current of {party.ref}"
+
+
+def rows_of(call: Any) -> tuple[Any, dict[Any, Any]]:
+    return call_view(call), {row.party: row_view(row) for row in call.participants}
 
 
 def calls_machine(
