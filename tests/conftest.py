@@ -94,19 +94,18 @@ def new_mongo(mongod: LocalMongod, client: MongoClient[dict[str, Any]]) -> Itera
 @pytest.fixture(params=["sqlite", "mongodb"])
 def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Of a database that is not there yet, of each store."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/calls.db"
-    url: str = request.getfixturevalue("new_mongo")
-    return url
+    return _url(request, tmp_path, "new_mongo")
 
 
 @pytest.fixture(params=["sqlite", "mongodb"])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Of a database of each store that others may have used before; its schema is as it was."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/calls.db"
-    url: str = request.getfixturevalue("empty_mongo")
-    return url
+    return _url(request, tmp_path, "empty_mongo")
+
+
+def _url(request: pytest.FixtureRequest, tmp_path: Path, mongo: str) -> str:
+    sqlite = request.param == "sqlite"
+    return f"sqlite:///{tmp_path}/calls.db" if sqlite else request.getfixturevalue(mongo)
 
 
 MUCH = ("privacy/test_memory.py", "::test_twenty_thousand_calls")
