@@ -40,11 +40,11 @@ async def rows_of(url: str) -> Rows:
     return found
 
 
-async def fill(url: str, *, live: bool = False) -> None:
+async def fill(url: str, *, live: bool = False, seeded: int = 300) -> None:
     """Calls of every kind, with a row in every collection."""
     clock = FakeClock()
     async with open_calls(url, clock=clock) as calls:
-        await calls.seed(300)
+        await calls.seed(seeded)
         call = await calls.start(ROOM, ANN, invite=[BOB, CAT])
         await calls.join(call.id, BOB, device={"browser": "Firefox", "os": "Linux"})
         await calls.set_router(call.id, rtp_capabilities={"codecs": [{"$ref": 1}, 2**40, 0.5]})
@@ -139,7 +139,7 @@ async def test_what_was_deleted_and_said_again_takes_its_place(
 
 async def test_live_calls_are_refused_unless_they_may_be_copied(way: tuple[str, str]) -> None:
     src, dst = way
-    await fill(src, live=True)
+    await fill(src, live=True, seeded=30)
     with pytest.raises(errors.Conflict, match="1 calls are live"):
         await copy_calls(src, dst)
     report = await copy_calls(src, dst, live=True)
@@ -179,7 +179,7 @@ async def test_with_live_it_brings_what_is_written_meanwhile(way: tuple[str, str
 async def test_a_database_with_calls_of_its_own_is_left_alone(
     file: Callable[[str], str], new_mongo: str
 ) -> None:
-    await fill(file("a"))
+    await fill(file("a"), seeded=30)
     async with open_calls(new_mongo) as calls:
         own = await calls.start(ROOM, ANN)
     before = await rows_of(new_mongo)
@@ -209,7 +209,7 @@ async def test_a_store_is_not_copied_onto_itself(
     file: Callable[[str], str], new_mongo: str
 ) -> None:
     for url in (file("a"), new_mongo):
-        await fill(url)
+        await fill(url, seeded=30)
     for src, dst in (
         (file("a"), file("a")),
         (new_mongo, new_mongo.replace("127.0.0.1", "localhost")),
@@ -306,7 +306,7 @@ def _digest(things: list[Thing]) -> str:
 async def test_a_database_that_another_wrote_is_not_copied_to(
     file: Callable[[str], str], new_mongo: str
 ) -> None:
-    await fill(file("a"))
+    await fill(file("a"), seeded=30)
     with database.mongo_database(new_mongo) as db:
         make(db)
         Prisma(db).create_call(ObjectId(), ObjectId())
@@ -317,7 +317,7 @@ async def test_a_database_that_another_wrote_is_not_copied_to(
 
 
 async def test_a_wrong_url_is_named(file: Callable[[str], str]) -> None:
-    await fill(file("a"))
+    await fill(file("a"), seeded=30)
     for src, dst, name in (("ftp://a", file("b"), "/src"), (file("a"), "ftp://a", "/dst")):
         with pytest.raises(errors.Invalid, match=name):
             await copy_calls(src, dst)
@@ -328,7 +328,7 @@ async def test_nothing_is_written_once_it_has_stopped(
     way: tuple[str, str], how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     src, dst = way
-    await fill(src)
+    await fill(src, seeded=30)
     await copy_calls(src, dst)
     async with open_calls(src) as calls:
         await calls.seed(50, seed=2)
