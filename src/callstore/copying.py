@@ -35,8 +35,7 @@ from callstore.tasks import stop
 BATCH = 2000  # rows
 PASSES = 5  # with `live`, until one brings nothing new
 LEASE = "copy"
-KEPT_APART = (tables.LEASE.name, tables.SCHEMA.name)  # each database has its own
-NAMES = tuple(c.name for c in tables.COLLECTIONS if c.name not in KEPT_APART)
+NAMES = tuple(c.name for c in tables.KEPT)
 """Calls first: on SQLite their rows refer to them."""
 NETTED = {c.name for c in tables.COLLECTIONS if any(index.ttl for index in c.indexes)}
 MADE = {
@@ -46,7 +45,7 @@ MADE = {
     AUDIT.name: "at",
 }
 """When a row was made that belongs to no other."""
-HOLDING: dict[str, Callable[[Any], bool]] = dict.fromkeys(NAMES, lambda _: False) | {
+OCCUPYING: dict[str, Callable[[Any], bool]] = dict.fromkeys(NAMES, lambda _: False) | {
     tables.CALL.name: lambda call: call.live,
     tables.RECORDING.name: lambda recording: recording.status == "recording",
 }
@@ -247,8 +246,8 @@ class _Copy:
                 some = await self._lasting(name, rows)
                 if live and tables.BY_NAME[name].of_call:
                     some = await self._of_known_calls(some)
-                last += filter(HOLDING[name], some)
-                rest = [*filterfalse(HOLDING[name], some)]
+                last += filter(OCCUPYING[name], some)
+                rest = [*filterfalse(OCCUPYING[name], some)]
                 writing = asyncio.create_task(self._put(name, rest, fresh=not there))
                 self._progress(name, done, max(total, done))
             if writing is not None:
@@ -291,8 +290,8 @@ class _Copy:
         brings."""
         now = [*(await self._source.rows_like(name, rows)).values()]
         try:
-            await self._put(name, [*filterfalse(HOLDING[name], now)], fresh=False)
-            await self._put(name, [*filter(HOLDING[name], now)], fresh=False)
+            await self._put(name, [*filterfalse(OCCUPYING[name], now)], fresh=False)
+            await self._put(name, [*filter(OCCUPYING[name], now)], fresh=False)
         except Conflict:
             return True
         return False

@@ -10,7 +10,7 @@ from tests.stores.test_schema_rules import said_and_recorded
 
 from callstore import Calls, copy_calls, errors, open_calls
 from callstore.calls.model import replace
-from callstore.copying import HOLDING, NAMES, _Copy
+from callstore.copying import MADE, NAMES, OCCUPYING, _Copy
 from callstore.privacy.model import AuditEntry
 from callstore.schema import tables
 from callstore.schema.declaration import PRESENT
@@ -64,7 +64,7 @@ def test_whatever_holds_a_place_is_known() -> None:
     wheres = [(c.name, index) for c in tables.COLLECTIONS for index in c.indexes if index.unique]
     for_a_while = {name for name, i in wheres if i.where and PRESENT not in i.where.values()}
     assert for_a_while == {"CallSession", "CallRecording"}
-    assert not any(HOLDING[name](None) for name in {*NAMES} - for_a_while)
+    assert not any(OCCUPYING[name](None) for name in {*NAMES} - for_a_while)
 
 
 async def test_one_that_must_wait_for_another_pass_is_not_counted_as_written(
@@ -82,6 +82,14 @@ async def test_one_that_must_wait_for_another_pass_is_not_counted_as_written(
     assert copy._written["CallSession"] == 0
 
 
+def test_whatever_belongs_to_no_other_row_has_a_time_by_which_it_is_told() -> None:
+    assert MADE.keys() == {each.name for each in tables.KEPT if not each.of_call}
+
+
+async def begun(calls: Calls) -> str:
+    return (await calls.start(ROOM, ANN)).id
+
+
 async def placed(calls: Calls) -> str:
     return (await calls.holds.place(conversation_id=HALL, by="counsel", reason="a claim")).id
 
@@ -95,9 +103,15 @@ async def noted(calls: Calls) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "own"), [("CallHold", placed), ("CallErasure", erased), ("CallAudit", noted)]
+    ("name", "own"),
+    [
+        ("CallSession", begun),
+        ("CallHold", placed),
+        ("CallErasure", erased),
+        ("CallAudit", noted),
+    ],
 )
-async def test_what_is_of_no_call_is_a_databases_own_too(
+async def test_a_database_with_rows_of_its_own_is_left_alone(
     file: Callable[[str], str], new_url: str, name: str, own: Callable[[Calls], Awaitable[str]]
 ) -> None:
     async with open_calls(file("a"), settings=SECRET) as calls:
@@ -105,7 +119,7 @@ async def test_what_is_of_no_call_is_a_databases_own_too(
         await calls.holds.place(conversation_id=ROOM, by="counsel", reason="a claim")
     async with open_calls(new_url, settings=SECRET) as calls:
         id = await own(calls)
-        if name != "CallAudit":  # what was done is in the audit as well
+        if name in ("CallHold", "CallErasure"):  # what was done is in the audit as well
             rows, _ = await calls._store.rows("CallAudit", None, 10)
             await calls._store.delete_rows("CallAudit", rows)
     before = await rows_of(new_url)

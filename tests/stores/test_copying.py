@@ -176,18 +176,6 @@ async def test_with_live_it_brings_what_is_written_meanwhile(way: tuple[str, str
     assert await rows_of(src) == await rows_of(dst)
 
 
-async def test_a_database_with_calls_of_its_own_is_left_alone(
-    file: Callable[[str], str], new_mongo: str
-) -> None:
-    await fill(file("a"), seeded=30)
-    async with open_calls(new_mongo) as calls:
-        own = await calls.start(ROOM, ANN)
-    before = await rows_of(new_mongo)
-    with pytest.raises(errors.Conflict, match=f"a CallSession of its own, {own.id}"):
-        await copy_calls(file("a"), new_mongo)
-    assert await rows_of(new_mongo) == before
-
-
 async def test_one_that_went_only_because_it_expired_is_no_stranger(
     file: Callable[[str], str], new_mongo: str
 ) -> None:

@@ -85,7 +85,7 @@ class Lost(StoreUnavailable):
     """The primary was not reached, or went away: what was asked of it may be asked again."""
 
 
-class Moved(Lost):
+class CatalogChanged(Lost):
     """A collection or an index was made or went while it was read."""
 
 
@@ -115,7 +115,7 @@ def singly(message: str) -> Iterator[None]:
 _WRITE_CONFLICT, _LOCK_TIMEOUT, _DUPLICATE = 112, 24, 11000
 _DENIED = {13, 18, 8000}  # Unauthorized, AuthenticationFailed, Atlas
 _SHUTTING_DOWN = {91, 11600, 11602}
-_MOVED = {175, 239, 246}  # QueryPlanKilled, SnapshotTooOld, SnapshotUnavailable
+_CATALOG_CHANGED = {175, 239, 246}  # QueryPlanKilled, SnapshotTooOld, SnapshotUnavailable
 _TOO_LONG = 290  # for the server's transactionLifetimeLimitSeconds
 
 
@@ -128,8 +128,8 @@ def translation(error: errors.PyMongoError) -> Exception:
     unreachable = (errors.ConnectionFailure, errors.ConfigurationError)  # a name in no DNS
     if isinstance(error, unreachable) or error.timeout or codes & _SHUTTING_DOWN:
         return Lost(f"MongoDB cannot be reached: {_message(error)}")
-    if codes & _MOVED:
-        return Moved(f"the collections changed meanwhile: {_message(error)}")
+    if codes & _CATALOG_CHANGED:
+        return CatalogChanged(f"the collections changed meanwhile: {_message(error)}")
     if error.has_error_label("TransientTransactionError") or _TOO_LONG in codes:
         return Lost(f"the transaction was cut off: {_message(error)}")
     if isinstance(error, errors.InvalidOperation) and "close" in str(error):

@@ -14,7 +14,7 @@ from pymongo.read_preferences import ReadPreference
 
 from callstore.errors import Busy, StoreError, StoreUnavailable
 from callstore.stores.mongo import connection
-from callstore.stores.mongo.connection import Client, Database, Lost, Moved
+from callstore.stores.mongo.connection import CatalogChanged, Client, Database, Lost
 from callstore.stores.protocol import Unwritable, WriteConflict
 from callstore.stores.waiting import back_off
 
@@ -62,8 +62,8 @@ class Engine:
 
     async def read(self, work: Callable[[Session], Awaitable[T]], *, long: bool = False) -> T:
         """Queries that see one and the same snapshot of what a majority has; again where that went
-        while a migration changed the collections. A `long` one may take as long as it gets
-        answers."""
+        while a migration changed the collections, for as long as one may take. A `long` one may
+        take as long as it gets answers."""
         self._need_open()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience
@@ -75,7 +75,7 @@ class Engine:
                     with _cancellable(), connection.translated(), limit:
                         async with self._client.start_session(snapshot=True) as session:
                             return await work(session)
-            except Moved:
+            except CatalogChanged:
                 if loop.time() >= deadline:
                     raise
             except (Unwritable, WriteConflict) as error:
