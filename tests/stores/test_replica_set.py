@@ -11,6 +11,7 @@ from typing import Any
 import pymongo
 import pytest
 from pymongo.errors import PyMongoError
+from tests.stores import database
 from tests.stores.sockets import LEFT_OPEN
 from tests.stores.sockets import collected as collected
 
@@ -167,6 +168,19 @@ async def _check(load: Load, plain: list[float]) -> None:
     """It was back within 15 s, and little later than whoever writes the same way without us."""
     assert longest_pause(load.times) < min(15, longest_pause(plain) + 3)
     await load.check()
+
+
+async def test_a_migration_does_not_wait_for_a_member_that_is_down(three: LocalMongod) -> None:
+    url = f"{three.url}/migrated"
+    async with open_calls(url) as calls:
+        await calls.start(conversation(1), user(1))
+        database.drop_index(url, "CallSession", "CallSession_history")
+        down = (await asyncio.to_thread(three.primary) + 1) % 3
+        await asyncio.to_thread(three.kill, down)
+        async with asyncio.timeout(15):
+            await calls.schema.up()
+        assert (await calls.schema.plan()).changes == []
+        await asyncio.to_thread(three.start, down)
 
 
 async def test_all_are_gone_and_come_back(three: LocalMongod) -> None:

@@ -31,6 +31,7 @@ from callstore.tasks import stop
 T = TypeVar("T")
 _LOOK_EVERY = 0.2  # seconds
 _EXISTS, _NO_INDEX = 48, 27
+_QUORUM = "majority"  # as of writes: the default waits for a member that is down until it is back
 
 
 class MongoStructure:
@@ -73,7 +74,8 @@ class MongoStructure:
         for name, one in shape.items():
             await self._create(name, from_json(one.rules))
             if models := [_model(*index) for index in one.indexes.items()]:
-                await self._engine.doing(self._db[name].create_indexes(models))
+                building = self._db[name].create_indexes(models, commitQuorum=_QUORUM)
+                await self._engine.doing(building)
         for step in reversed(steps):  # whoever looks meanwhile sees none of them, or the last
             await self.record(step)
 
@@ -124,7 +126,8 @@ class MongoStructure:
             models = [_model(change.name, change.wanted)]
             try:
                 with translated():
-                    await self._db[change.collection].create_indexes(models)
+                    rows = self._db[change.collection]
+                    await rows.create_indexes(models, commitQuorum=_QUORUM)
             except (Unwritable, WriteConflict) as error:
                 raise Conflict(f"{change} cannot be built: {error}") from error
 
