@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from coverage import Coverage
 from hypothesis import is_hypothesis_test, settings
 from pymongo import MongoClient
 
@@ -27,6 +28,15 @@ OPTIONS = {
     "transactionLifetimeLimitSeconds": 3,
     "enableTestCommands": 1,  # the server fails when it is told to
 }
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """A worker of pytest-xdist is also traced as a process that a test started, and as if it were
+    the only one; both would go on beneath the tracer that pytest-cov pauses for `no_cover`."""
+    if hasattr(session.config, "workerinput"):
+        while started := Coverage.current():
+            started.stop()
 
 
 @pytest.fixture(scope="session", autouse=True)
