@@ -13,10 +13,6 @@ from pymongo import MongoClient
 from callstore.testing import NoMongod, local_mongod, mongod
 
 
-def folders() -> set[str]:
-    return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("callstore-")}
-
-
 def runs(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -25,15 +21,18 @@ def runs(pid: int) -> bool:
     return True
 
 
-def test_it_is_writable_at_once_and_leaves_nothing() -> None:
-    before = folders()
+def test_it_is_writable_at_once_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with local_mongod() as one:
+        assert list(tmp_path.iterdir())
         with MongoClient[dict[str, int]](one.url) as client:
             client["x"]["y"].insert_one({"z": 1})
         (pid,) = one.pids
         assert runs(pid)
     assert not runs(pid)
-    assert folders() <= before
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_member_is_killed_and_comes_back() -> None:
