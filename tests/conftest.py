@@ -3,7 +3,7 @@ examples in every run under CI; no deadline, for machines are shared."""
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ OPTIONS = {
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """A worker of pytest-xdist is also traced as a process that a test started, and as if it were
-    the only one; both would go on beneath the tracer that pytest-cov pauses for `no_cover`."""
+    the only one; both would go on beneath pytest-cov's tracer where that is stopped."""
     if hasattr(session.config, "workerinput"):
         while started := Coverage.current():
             started.stop()
@@ -118,17 +118,46 @@ def _url(request: pytest.FixtureRequest, tmp_path: Path, mongo: str) -> str:
     return f"sqlite:///{tmp_path}/calls.db" if sqlite else request.getfixturevalue(mongo)
 
 
-MUCH = ("privacy/test_memory.py", "::test_twenty_thousand_calls")
-CONTRACT = ("stores/test_sqlite.py", "stores/test_mongo.py")
+UNTRACED = (
+    "privacy/test_cut_off.py",
+    "privacy/test_markers.py",
+    "privacy/test_memory.py",
+    "privacy/test_watch_processes.py",
+    "recordings/test_cut_off.py",
+    "schema/test_documents_models.py",
+    "stores/test_changing.py",
+    "stores/test_copied_again.py",
+    "stores/test_copying.py",
+    "stores/test_kill.py",
+    "stores/test_killed.py",
+    "stores/test_lost_answers.py",
+    "stores/test_mongo.py",
+    "stores/test_processes.py",
+    "stores/test_replica_set.py",
+    "stores/test_roles.py",
+    "stores/test_schema_rules.py",
+    "stores/test_search.py",
+    "stores/test_sqlite.py",
+    "stores/test_ttl.py",
+    "stores/test_verify.py",
+    "::test_one_that_is_killed_at_any_batch",
+    "::test_twenty_thousand_calls",
+)
+"""What goes the same ways again and again: the contract, but in memory, where it is fastest; much
+of one thing; what is killed, cut off and copied. The tracer makes a test take half as long again:
+what is covered is said by tests that mean to go there."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The contract on three stores, random examples and much of one thing go the same ways again
-    and again, and the tracer makes them take half as long again: what is covered is said by tests
-    that mean to go there. The contract is traced where it is fastest, in memory; the rest, where it
-    is kept, and what is a store's own by the tests of that."""
-    for item in items:
-        random = is_hypothesis_test(getattr(item, "function", None))
-        elsewhere = random and "stores/test_memory.py" not in item.nodeid
-        if elsewhere or any(name in item.nodeid for name in (*CONTRACT, *MUCH)):
-            item.add_marker("no_cover")
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Neither are random examples traced, but in memory."""
+    random = is_hypothesis_test(getattr(item, "function", None))
+    elsewhere = random and "stores/test_memory.py" not in item.nodeid
+    tracer = Coverage.current()
+    if tracer is None or not (elsewhere or any(each in item.nodeid for each in UNTRACED)):
+        return (yield)
+    tracer.stop()
+    try:
+        return (yield)
+    finally:
+        tracer.start()
