@@ -143,18 +143,25 @@ UNTRACED = (
     "::test_one_that_is_killed_at_any_batch",
     "::test_twenty_thousand_calls",
 )
-"""What goes the same ways again and again: the contract, but in memory, where it is fastest; much
-of one thing; what is killed, cut off and copied. The tracer makes a test take half as long again:
-what is covered is said by tests that mean to go there."""
+"""What goes the same ways again and again, as random examples do: the contract, but in memory,
+where it is fastest; much of one thing; what is killed, cut off and copied. The tracer makes a test
+take half as long again: what is covered is said by tests that mean to go there."""
+
+TRACED = ("stores/test_memory.py", "test_sqlite.py::TestSeveralOpeners")  # which memory has not
+
+
+def _traced(item: pytest.Item) -> bool:
+    if any(each in item.nodeid for each in TRACED):
+        return True
+    if is_hypothesis_test(getattr(item, "function", None)):
+        return False
+    return not any(each in item.nodeid for each in UNTRACED)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Neither are random examples traced, but in memory."""
-    random = is_hypothesis_test(getattr(item, "function", None))
-    elsewhere = random and "stores/test_memory.py" not in item.nodeid
     tracer = Coverage.current()
-    if tracer is None or not (elsewhere or any(each in item.nodeid for each in UNTRACED)):
+    if tracer is None or _traced(item):
         return (yield)
     tracer.stop()
     try:
