@@ -1,6 +1,5 @@
 """The shape of a database: validators and indexes, as extended JSON."""
 
-import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -40,9 +39,8 @@ def shape_of(collection: Collection) -> CollectionShape:
 async def live(db: Database) -> Shape:
     """Of the collections that have a name as callstore's have."""
     ours = {"name": {"$regex": f"^{PREFIX}"}}
-    listed = [each async for each in await db.list_collections(filter=ours)]
-    shapes = await asyncio.gather(*(_live(db, each) for each in listed))
-    return {each["name"]: one for each, one in zip(listed, shapes, strict=True)}
+    listed = await db.list_collections(filter=ours)
+    return {each["name"]: await _live(db, each) async for each in listed}
 
 
 async def _live(db: Database, collection: Mapping[str, Any]) -> CollectionShape:
