@@ -19,6 +19,7 @@ settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
+TRACE = "COVERAGE_PROCESS_CONFIG"
 _numbers = itertools.count()
 _emptied: list[str] = []
 
@@ -43,8 +44,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def untraced() -> dict[str, str]:
     """Processes that tests start are not traced, but for the command: most are killed, and tell of
     nothing then. What is taken from their environment."""
-    name = "COVERAGE_PROCESS_CONFIG"
-    return {name: os.environ.pop(name)} if name in os.environ else {}
+    return {TRACE: os.environ.pop(TRACE)} if TRACE in os.environ else {}
 
 
 @pytest.fixture(scope="session")
@@ -168,3 +168,4 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     finally:
         tracer.start()
+        os.environ.pop(TRACE, None)  # which that sets
