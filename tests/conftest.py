@@ -143,11 +143,15 @@ UNTRACED = (
     "::test_one_that_is_killed_at_any_batch",
     "::test_twenty_thousand_calls",
 )
-"""What goes the same ways again and again, as random examples do: the contract, but in memory,
-where it is fastest; much of one thing; what is killed, cut off and copied. The tracer makes a test
-take half as long again: what is covered is said by tests that mean to go there."""
+"""What covers hardly a line that no other does (`--cov-context=test` tells), and takes long: the
+contract, but in memory, where it is fastest; much of one thing; what is killed, cut off and copied
+again and again. Random examples are like them. Traced, they take half as long again, and more."""
 
-TRACED = ("stores/test_memory.py", "test_sqlite.py::TestSeveralOpeners")  # which memory has not
+TRACED = (
+    "stores/test_memory.py",
+    "test_sqlite.py::TestSeveralOpeners",  # memory has one opener
+    "test_sqlite.py::TestSweepLease",
+)
 
 
 def _traced(item: pytest.Item) -> bool:

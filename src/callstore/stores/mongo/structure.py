@@ -31,7 +31,6 @@ from callstore.tasks import stop
 T = TypeVar("T")
 _LOOK_EVERY = 0.2  # seconds
 _EXISTS, _NO_INDEX = 48, 27
-_QUORUM = "majority"  # as of writes: the default waits for a member that is down until it is back
 
 
 class MongoStructure:
@@ -74,10 +73,13 @@ class MongoStructure:
         for name, one in shape.items():
             await self._create(name, from_json(one.rules))
             if models := [_model(*index) for index in one.indexes.items()]:
-                building = self._db[name].create_indexes(models, commitQuorum=_QUORUM)
-                await self._engine.doing(building)
+                await self._engine.doing(self._index(name, models))
         for step in reversed(steps):  # whoever looks meanwhile sees none of them, or the last
             await self.record(step)
+
+    async def _index(self, collection: str, models: list[IndexModel]) -> None:
+        """Once a majority has them, as with writes: the default waits for members that are down."""
+        await self._db[collection].create_indexes(models, commitQuorum="majority")
 
     async def _create(self, name: str, validator: Document) -> None:
         async def work() -> None:
@@ -126,8 +128,7 @@ class MongoStructure:
             models = [_model(change.name, change.wanted)]
             try:
                 with translated():
-                    rows = self._db[change.collection]
-                    await rows.create_indexes(models, commitQuorum=_QUORUM)
+                    await self._index(change.collection, models)
             except (Unwritable, WriteConflict) as error:
                 raise Conflict(f"{change} cannot be built: {error}") from error
 
