@@ -100,10 +100,8 @@ class Engine:
 
     async def change(self, work: Work[T], patience: float | None = None) -> T:
         """As `write`, of what no caller's rows explain: StoreError where it is refused."""
-        try:
+        with _refused():
             return await self.write(work, patience)
-        except Unwritable as error:
-            raise StoreError(f"the database refused this: {error}") from error
 
     async def transaction(
         self, work: Work[T], patience: float, attempt: float = _ATTEMPT, *, rehearsal: bool = False
@@ -145,11 +143,8 @@ class Engine:
 
     async def doing(self, work: Awaitable[T]) -> T:
         """What takes as long as it takes, in no transaction."""
-        try:
-            with _cancellable(), connection.translated(), pymongo.timeout(None):
-                return await work
-        except Unwritable as error:
-            raise StoreError(f"the database refused this: {error}") from error
+        with _refused(), _cancellable(), connection.translated(), pymongo.timeout(None):
+            return await work
 
     @contextlib.asynccontextmanager
     async def _session(self) -> AsyncIterator[Session]:
@@ -177,6 +172,14 @@ class Engine:
     async def close(self) -> None:
         self._closed = True
         await self._client.close()
+
+
+@contextlib.contextmanager
+def _refused() -> Iterator[None]:
+    try:
+        yield
+    except Unwritable as error:
+        raise StoreError(f"the database refused this: {error}") from error
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from bson import Regex
 from pymongo import IndexModel, UpdateOne
 from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError, WriteError
 
-from callstore.errors import Conflict, StoreError
+from callstore.errors import Conflict
 from callstore.schema import tables
 from callstore.schema.model import SchemaStep
 from callstore.schema.shape import Change, CollectionShape, Definition, Shape
@@ -191,17 +191,16 @@ class MongoStructure:
         work = partial(_fill, self._db, fill, keys)
         try:
             if len(keys) == 1:
-                return await self._engine.write(work, LONG)
-            return await self._engine.transaction(work, LONG, LONG / 2)
-        except WriteConflict:  # commands write rows of live calls all the time: fewer at once
+                return await self._engine.change(work, LONG)
+            await self._engine.transaction(work, LONG, LONG / 2)
+        # Commands write rows of live calls all the time: fewer at once; alone a row says why not.
+        except (WriteConflict, Unwritable):
             half = len(keys) // 2
             await self.fill(fill, keys[:half])
             await self.fill(fill, keys[half:])
-        except Unwritable as error:
-            raise StoreError(f"the database refused this: {error}") from error
 
     async def probe(self, rows: Sequence[ProbeRow]) -> str | None:
-        return await outcome(self._engine.write(partial(self._probe, rows)))
+        return await outcome(self._engine.change(partial(self._probe, rows)))
 
     async def _probe(self, rows: Sequence[ProbeRow], session: Session) -> tuple[None, None]:
         for number, row in enumerate(rows, 1):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from callstore.errors import Conflict, StoreError
+from callstore.errors import Conflict
 from callstore.schema import tables
 from callstore.schema.model import SchemaStep
 from callstore.schema.shape import Change, CollectionShape, Definition, Shape
@@ -61,17 +61,18 @@ class SqliteStructure:
         return await self._engine.read(work)
 
     async def create(self, shape: Shape, steps: Sequence[SchemaStep]) -> None:
-        await self._write(partial(_create, wanted=shape, steps=steps))
+        await self._engine.change(partial(_create, wanted=shape, steps=steps))
 
     async def record(self, step: SchemaStep) -> None:
-        await self._write(lambda db: batches.insert(db, tables.SCHEMA, [step]))
+        await self._engine.change(lambda db: batches.insert(db, tables.SCHEMA, [step]))
 
     async def forget(self, step: int) -> None:
-        await self._write(lambda db: db.execute(structure_queries.FORGET_STEP, (step,)))
+        await self._engine.change(lambda db: db.execute(structure_queries.FORGET_STEP, (step,)))
 
     async def apply(self, change: Change, progress: Progress) -> None:
         if change.what != "index":
-            await self._write(_APPLY[change.what, change.kind == "missing"], change)
+            work = _APPLY[change.what, change.kind == "missing"]
+            await self._engine.change(partial(work, change=change))
         else:
             await self._build(change, progress)
 
@@ -102,7 +103,7 @@ class SqliteStructure:
                 case "index":
                     _drop_index(db, change.collection, change.name)
 
-        await self._write(work)
+        await self._engine.change(work)
 
     async def lacking(self, fill: Fill, after: Any, limit: int) -> list[Any]:
         collection = tables.BY_NAME[fill.collection]
@@ -111,10 +112,10 @@ class SqliteStructure:
         return await self._engine.read(lambda db: db.execute(query, bound).fetchall())
 
     async def fill(self, fill: Fill, keys: Sequence[Any]) -> None:
-        await self._write(_fill, fill, keys)
+        await self._engine.change(partial(_fill, fill=fill, keys=keys))
 
     async def probe(self, rows: Sequence[ProbeRow]) -> str | None:
-        return await outcome(self._engine.write(partial(_probe, rows=rows)))
+        return await outcome(self._engine.change(partial(_probe, rows=rows)))
 
     async def holds(self) -> list[str]:
         found = await self._engine.read(lambda db: db.execute(structure_queries.HOLDS).fetchall())
@@ -127,7 +128,7 @@ class SqliteStructure:
                 if name in there:
                     _drop_table(db, name)
 
-        await self._write(work)
+        await self._engine.change(work)
 
     def fields(self, shape: CollectionShape) -> tuple[str, ...]:
         return tuple(shape.fields)
@@ -154,12 +155,6 @@ class SqliteStructure:
             self.fields_of(each)[: len(fields)] == fields and ddl.rows_of(each) in ("", rows)
             for each in (*left.indexes.values(), *keys)
         )
-
-    async def _write(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return await self._engine.write(lambda db: work(db, *arguments))
-        except Unwritable as error:
-            raise StoreError(f"the database refused this: {error}") from error
 
 
 def _create(db: sqlite3.Connection, wanted: Shape, steps: Sequence[SchemaStep]) -> None:
