@@ -128,6 +128,22 @@ async def test_a_down_that_was_cut_off_when_the_field_was_gone_goes_on(tmp_path:
         await check_sound(calls)
 
 
+async def test_a_row_that_cannot_be_filled_is_named(new_mongo: str) -> None:
+    """As one that somebody wrote past the validator."""
+    await filled(new_mongo)
+    async with open_calls(new_mongo, check_schema=False) as calls:
+        schema = schema_of(calls)
+        await schema.up(to=EXPAND)
+        with database.mongo_database(new_mongo) as db:
+            [wrong] = db["CallSession"].find().skip(20).limit(1)
+            spoil = {"q": {"_id": wrong["_id"]}, "u": {"$set": {"liveCount": "many"}}}
+            db.command("update", "CallSession", updates=[spoil], bypassDocumentValidation=True)
+            with pytest.raises(errors.Conflict, match=f"{wrong['_id']} cannot be filled"):
+                await schema.up(to=BACKFILL)
+            db["CallSession"].replace_one({"_id": wrong["_id"]}, wrong)
+        assert (await schema.up(to=BACKFILL)).version == BACKFILL
+
+
 async def test_a_row_that_another_holds_is_waited_for(new_mongo: str) -> None:
     """By one that was killed, say: until the server gives up its transaction."""
     await filled(new_mongo)

@@ -190,11 +190,15 @@ class MongoStructure:
     async def fill(self, fill: Fill, keys: Sequence[Any]) -> None:
         work = partial(_fill, self._db, fill, keys)
         try:
+            if len(keys) > 1:
+                return await self._engine.transaction(work, LONG, LONG / 2)
+            return await self._engine.write(work, LONG)
+        except (WriteConflict, Unwritable) as error:
             if len(keys) == 1:
-                return await self._engine.change(work, LONG)
-            await self._engine.transaction(work, LONG, LONG / 2)
-        # Commands write rows of live calls all the time: fewer at once; alone a row says why not.
-        except (WriteConflict, Unwritable):
+                message = f"{fill.collection} {keys[0]} cannot be filled: {error}"
+                raise Conflict(message) from error
+            # Commands write rows of live calls all the time: fewer at once. What is refused, too,
+            # is found so.
             half = len(keys) // 2
             await self.fill(fill, keys[:half])
             await self.fill(fill, keys[half:])
