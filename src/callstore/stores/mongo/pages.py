@@ -10,11 +10,11 @@ from callstore.stores.mongo.codec import CODECS, Document, utc
 from callstore.stores.mongo.connection import Database
 from callstore.stores.mongo.engine import Session
 from callstore.stores.mongo.queries import NEWEST_FIRST, Filter
-from callstore.stores.mongo.rows import TOGETHER, Found, fetch, with_participants
+from callstore.stores.mongo.rows import TOGETHER, CallRows, fetch, with_participants
 from callstore.stores.pages import EXAMINED, HistoryQuery, LogQuery
 
 _ENTRIES = CODECS["CallLogEntry"]
-Page = tuple[Found, Place | None]
+Page = tuple[CallRows, Place | None]
 
 
 async def history_page(db: Database, query: HistoryQuery, session: Session) -> Page:
@@ -41,7 +41,7 @@ async def newest(db: Database, asked: Sequence[HistoryQuery], session: Session) 
     pages = [_cut(calls, query.limit, None) for calls, query in zip(found, asked, strict=True)]
     shown = [call for page, _ in pages for call in page]
     people = (await with_participants(db, shown, session)).people
-    return [(Found(page, people), more) for page, more in pages]
+    return [(CallRows(page, people), more) for page, more in pages]
 
 
 def plain(query: HistoryQuery) -> bool:

@@ -47,7 +47,7 @@ def _whole(call: Document, people: Sequence[Document]) -> Call:
     return decoded
 
 
-class Found(NamedTuple):
+class CallRows(NamedTuple):
     """Calls, and the people of each by its id, as they were read."""
 
     calls: Sequence[Document]
@@ -58,14 +58,14 @@ class Found(NamedTuple):
         return [_whole(call, self.people[call["_id"]]) for call in self.calls]
 
 
-async def with_participants(db: Database, calls: Sequence[Document], session: Session) -> Found:
+async def with_participants(db: Database, calls: Sequence[Document], session: Session) -> CallRows:
     """By one more query."""
     people: dict[Any, list[Document]] = {call["_id"]: [] for call in calls}
     if people:
         where = queries.of_keys((call["conversationId"], call["_id"]) for call in calls)
         for person in await fetch(db, "CallParticipant", where, session):
             people[person["callSessionId"]].append(person)
-    return Found(calls, people)
+    return CallRows(calls, people)
 
 
 async def fetch(
