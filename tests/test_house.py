@@ -54,6 +54,12 @@ def test_every_exception_is_needed() -> None:
     assert LONGER.keys() <= (long_files() | long_functions()).keys()
 
 
+def test_no_test_lives_on_another() -> None:
+    """What several need lies in a module of its own."""
+    borrowed = re.compile(r"^from tests\.\S*\btest_\w+ import", re.MULTILINE)
+    assert [name for name, text in sources("tests") if borrowed.search(text)] == []
+
+
 def test_the_tables_of_indexes_name_each_of_them() -> None:
     text = (ROOT / "docs/indexes.md").read_text(encoding="utf-8")
     served, _, rest = text.partition("### What an entry costs")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.stores.test_schema_rules import papers
+from tests.stores.filling import papers
 
 from callstore import Calls
 from callstore.calls.model import Call

@@ -92,3 +92,16 @@ def delete(url: str, collection: str, **where: Any) -> None:
     else:
         with mongo_database(url) as database:
             database[collection].delete_many(where)
+
+
+def all_else(url: str) -> Rows:
+    """But for what a migration itself writes."""
+    return rows(url, but=("CallLease", "CallSchema", "CallAudit"))
+
+
+def until_building(url: str, index: str) -> None:
+    """It is built, or waits to be."""
+    wanted = [{"$currentOp": {}}, {"$match": {"command.indexes.name": index}}]
+    with mongo_database(url) as db:
+        while not [*db.client.admin.aggregate(wanted)]:
+            pass

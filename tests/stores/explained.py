@@ -138,3 +138,23 @@ def entries(db: sqlite3.Connection, index: str) -> int:
     counted = f"SELECT count(*) FROM {table} INDEXED BY {index} WHERE {condition}"
     (rows,) = db.execute(counted).fetchone()
     return int(rows)
+
+
+_SEARCH = re.compile(
+    r"SEARCH (?P<alias>\w+) USING (COVERING )?"
+    r"(INDEX (?P<index>\w+)|(INTEGER )?PRIMARY KEY)"
+)
+# Lines of a plan that read no table; k, w: words that were found, and what is found by them.
+STRUCTURE = re.compile(
+    r"(LIST|SCALAR|CORRELATED SCALAR|LEFT-MOST) SUBQUERY|COMPOUND QUERY|UNION ALL|MATERIALIZE"
+    r"|SETUP|SCAN CONSTANT ROW|CO-ROUTINE|RECURSIVE STEP|SCAN (json_each|k|w) VIRTUAL TABLE"
+)
+
+
+def searched(line: str) -> str | None:
+    """Of a line of SQLite's plan: the alias it searches, and by which index."""
+    found = _SEARCH.match(line)
+    if found is None:
+        return None
+    index = found["index"] or "key"
+    return f"{found['alias']} {'key' if index.startswith('sqlite_autoindex') else index}"

@@ -157,3 +157,7 @@ def ended(lease: Any) -> Any:
 
 if __name__ == "__main__":
     asyncio.run(main(*sys.argv[1:]))
+
+
+async def live_shape(calls: Calls) -> Any:
+    return await calls._store.structure.live()

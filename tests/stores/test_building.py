@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 from tests.stores import database
-from tests.stores.test_schema import filled
+from tests.stores.filling import filled
 
 from callstore import Calls, errors, open_calls
 
@@ -42,21 +42,13 @@ def asking() -> int:
     return sum("Engine." in str(task.get_coro()) for task in asyncio.all_tasks())
 
 
-def until_built(url: str) -> None:
-    """It is, or waits to be."""
-    wanted = [{"$currentOp": {}}, {"$match": {"command.indexes.name": INDEX}}]
-    with database.mongo_database(url) as db:
-        while not [*db.client.admin.aggregate(wanted)]:
-            pass
-
-
 async def test_an_up_that_is_cancelled_meanwhile_leaves_nothing_running(new_mongo: str) -> None:
     await filled(new_mongo, 3)
     database.drop_index(new_mongo, "CallSession", INDEX)
     async with open_calls(new_mongo, check_schema=False) as calls:
         with kept_waiting(new_mongo):
             migrating = asyncio.create_task(calls.schema.up())
-            await asyncio.to_thread(until_built, new_mongo)
+            await asyncio.to_thread(database.until_building, new_mongo, INDEX)
             assert asking() == 1
             migrating.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pymongo.errors import PyMongoError
 from tests.stores import database
+from tests.stores.filling import filled
 from tests.stores.migrating import (
     BACKFILL,
     CONTRACT,
@@ -19,9 +20,9 @@ from tests.stores.migrating import (
     NEWEST,
     OLD,
     REPLACING,
+    live_shape,
     schema_of,
 )
-from tests.stores.test_schema import filled, live_shape
 
 from callstore import Call, Calls, Settings, errors, open_calls
 from callstore.schema.shape import changes
@@ -39,10 +40,6 @@ def told_in(url: str) -> list[dict[str, Any]]:
     return sorted((row for row in entries if row["seq"]), key=lambda row: row["seq"])
 
 
-def all_else(url: str) -> database.Rows:
-    return database.rows(url, but=("CallLease", "CallSchema", "CallAudit"))
-
-
 @pytest.mark.parametrize("history", [LONGER, REPLACING], ids=["an index", "a field"])
 async def test_up_down_up_gives_equal_rows_and_indexes(new_url: str, history: History) -> None:
     await filled(new_url)
@@ -50,12 +47,12 @@ async def test_up_down_up_gives_equal_rows_and_indexes(new_url: str, history: Hi
         await calls.audit.record("hold.place", by="eve")
         schema = schema_of(calls, history)
         entries = [told_in(new_url)]
-        seen = [(all_else(new_url), await live_shape(calls))]
+        seen = [(database.all_else(new_url), await live_shape(calls))]
         for to in (history.current, NEWEST) * 2:
             report = await (schema.up() if to > NEWEST else schema.down(to=to, yes=True))
             assert report.version == to
             entries.append(told_in(new_url))
-            seen.append((all_else(new_url), await live_shape(calls)))
+            seen.append((database.all_else(new_url), await live_shape(calls)))
         assert seen[:3] == seen[2:]
         for row in seen[1][0]["CallSession"]:
             assert row["note"]

@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.stores.test_copying import rows_of
-from tests.stores.test_schema_rules import said_and_recorded
+from tests.stores.filling import rows_of, said_and_recorded
 
 from callstore import Calls, copy_calls, errors, open_calls
 from callstore.calls.model import replace

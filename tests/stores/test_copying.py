@@ -16,48 +16,15 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.stores import database
+from tests.stores.filling import fill_all, rows_of
 from tests.stores.prisma import Prisma, make
-from tests.stores.test_schema_rules import papers, said_and_recorded
 
 from callstore import copy_calls, errors, open_calls
 from callstore.copying import NAMES, _Sum
-from callstore.testing import FakeClock, user
-from callstore.testing.contract.quality import report_at
-from callstore.testing.contract.world import ANN, BOB, CAT, ROOM, check_sound
+from callstore.testing import user
+from callstore.testing.contract.world import ANN, CAT, ROOM, check_sound
 
-Rows = dict[str, dict[Any, Any]]
 VERIFYING = "verifying the source's CallSession"
-
-
-async def rows_of(url: str) -> Rows:
-    """Every row, as callstore reads it."""
-    found: Rows = {}
-    async with open_calls(url) as calls:
-        for name in NAMES:
-            rows, after = await calls._store.rows(name, None, 100_000)
-            assert after is None
-            found[name] = {row.id: row for row in rows}
-    return found
-
-
-async def fill(url: str, *, live: bool = False, seeded: int = 300) -> None:
-    """Calls of every kind, with a row in every collection."""
-    clock = FakeClock()
-    async with open_calls(url, clock=clock) as calls:
-        await calls.seed(seeded)
-        call = await calls.start(ROOM, ANN, invite=[BOB, CAT])
-        await calls.join(call.id, BOB, device={"browser": "Firefox", "os": "Linux"})
-        await calls.set_router(call.id, rtp_capabilities={"codecs": [{"$ref": 1}, 2**40, 0.5]})
-        for second in range(0, 60, 5):
-            await calls.quality.report(call.id, BOB, report_at(clock(), 100 + second))
-            clock.advance(5)
-        await calls.hide(BOB, [call.id])
-        await calls._store.add_rows(said_and_recorded(await calls.get(call.id)))
-        await calls._store.add_rows(papers(clock()))
-        await calls.retention.run(by="ann")
-        if not live:
-            await calls.end(call.id)
-            await calls.sweep()
 
 
 @pytest.fixture
@@ -76,7 +43,7 @@ def way(
 async def test_there_and_back_every_row_is_what_it_was(
     file: Callable[[str], str], new_mongo: str
 ) -> None:
-    await fill(file("a"))
+    await fill_all(file("a"))
     before = await rows_of(file("a"))
     assert all(before[name] for name in NAMES)
     there = await copy_calls(file("a"), new_mongo)
@@ -94,7 +61,7 @@ async def test_there_and_back_every_row_is_what_it_was(
 async def test_run_again_it_brings_what_has_changed(
     file: Callable[[str], str], new_mongo: str
 ) -> None:
-    await fill(file("a"))
+    await fill_all(file("a"))
     await copy_calls(file("a"), new_mongo)
     again = await copy_calls(file("a"), new_mongo)
     assert {each.written for each in again.collections.values()} == {0}
@@ -112,7 +79,7 @@ async def test_run_again_it_brings_what_has_changed(
 async def test_what_was_erased_or_expired_meanwhile_goes(
     file: Callable[[str], str], new_mongo: str
 ) -> None:
-    await fill(file("a"))
+    await fill_all(file("a"))
     await copy_calls(file("a"), new_mongo)
     async with open_calls(file("a")) as calls:
         rows, _ = await calls._store.rows("CallTranscription", None, 5)
@@ -139,7 +106,7 @@ async def test_what_was_deleted_and_said_again_takes_its_place(
 
 async def test_live_calls_are_refused_unless_they_may_be_copied(way: tuple[str, str]) -> None:
     src, dst = way
-    await fill(src, live=True, seeded=30)
+    await fill_all(src, live=True, seeded=30)
     with pytest.raises(errors.Conflict, match="1 calls are live"):
         await copy_calls(src, dst)
     report = await copy_calls(src, dst, live=True)
@@ -154,7 +121,7 @@ async def test_live_calls_are_refused_unless_they_may_be_copied(way: tuple[str, 
 
 async def test_with_live_it_brings_what_is_written_meanwhile(way: tuple[str, str]) -> None:
     src, dst = way
-    await fill(src, live=True)
+    await fill_all(src, live=True)
     async with open_calls(src) as calls:
         call = await calls.live_in(ROOM)
         assert call is not None
@@ -179,7 +146,7 @@ async def test_with_live_it_brings_what_is_written_meanwhile(way: tuple[str, str
 async def test_one_that_went_only_because_it_expired_is_no_stranger(
     file: Callable[[str], str], new_mongo: str
 ) -> None:
-    await fill(file("a"))
+    await fill_all(file("a"))
     async with open_calls(file("a")) as calls:
         rows, _ = await calls._store.rows("CallSession", None, 1000)
         past = datetime.now(UTC) - timedelta(days=1)  # the server's own net comes two days later
@@ -197,7 +164,7 @@ async def test_a_store_is_not_copied_onto_itself(
     file: Callable[[str], str], new_mongo: str
 ) -> None:
     for url in (file("a"), new_mongo):
-        await fill(url, seeded=30)
+        await fill_all(url, seeded=30)
     for src, dst in (
         (file("a"), file("a")),
         (new_mongo, new_mongo.replace("127.0.0.1", "localhost")),
@@ -294,7 +261,7 @@ def _digest(things: list[Thing]) -> str:
 async def test_a_database_that_another_wrote_is_not_copied_to(
     file: Callable[[str], str], new_mongo: str
 ) -> None:
-    await fill(file("a"), seeded=30)
+    await fill_all(file("a"), seeded=30)
     with database.mongo_database(new_mongo) as db:
         make(db)
         Prisma(db).create_call(ObjectId(), ObjectId())
@@ -305,7 +272,7 @@ async def test_a_database_that_another_wrote_is_not_copied_to(
 
 
 async def test_a_wrong_url_is_named(file: Callable[[str], str]) -> None:
-    await fill(file("a"), seeded=30)
+    await fill_all(file("a"), seeded=30)
     for src, dst, name in (("ftp://a", file("b"), "/src"), (file("a"), "ftp://a", "/dst")):
         with pytest.raises(errors.Invalid, match=name):
             await copy_calls(src, dst)
@@ -316,7 +283,7 @@ async def test_nothing_is_written_once_it_has_stopped(
     way: tuple[str, str], how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     src, dst = way
-    await fill(src, seeded=30)
+    await fill_all(src, seeded=30)
     await copy_calls(src, dst)
     async with open_calls(src) as calls:
         await calls.seed(50, seed=2)

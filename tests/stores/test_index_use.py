@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 import pytest_asyncio
 from pymongo import MongoClient
-from tests.stores.explained import Asked, Document, entries, explained, heard
+from tests.stores.explained import STRUCTURE, Asked, Document, entries, explained, heard, searched
 from tests.stores.methods import METHODS, World
-from tests.stores.test_query_plans import STRUCTURE, searched
 
 from callstore import errors, open_calls
 from callstore.schema import tables

@@ -2,6 +2,7 @@
 
 import pytest
 from tests.stores import database
+from tests.stores.filling import filled
 from tests.stores.migrating import (
     CONTRACT,
     EXPAND,
@@ -9,15 +10,15 @@ from tests.stores.migrating import (
     REPLACING,
     ended,
     killed_at,
+    live_shape,
     process,
     schema_of,
 )
-from tests.stores.test_building import INDEX, until_built
-from tests.stores.test_changing import all_else
-from tests.stores.test_schema import filled, live_shape
 
 from callstore import Calls, open_calls
 from callstore.testing.mongod import local_mongod
+
+INDEX = "CallSession_history"
 
 
 async def a_minute_later(calls: Calls) -> None:
@@ -59,15 +60,15 @@ async def test_a_down_that_is_killed_is_taken_back_by_an_up(new_url: str) -> Non
     async with open_calls(new_url, check_schema=False) as calls:
         schema = schema_of(calls, REPLACING)
         await schema.up()
-        before, shape = all_else(new_url), await live_shape(calls)
+        before, shape = database.all_else(new_url), await live_shape(calls)
         killed_at("filling", 1, new_url, "down")
-        assert all_else(new_url) != before
+        assert database.all_else(new_url) != before
         assert "remove" in {change.action for change in (await schema.plan()).changes}
         await a_minute_later(calls)
         assert (await schema.status()).version == CONTRACT
         assert (await schema.up()).pending == []
         assert await live_shape(calls) == shape
-        assert all_else(new_url) == before
+        assert database.all_else(new_url) == before
         assert (await schema.plan()).changes == []
 
 
@@ -80,7 +81,7 @@ async def test_one_that_is_killed_while_an_index_is_built_goes_on(with_its_serve
         database.drop_index(url, "CallSession", INDEX)
         halt(url, "alwaysOn")
         with process(url) as migrating:
-            until_built(url)
+            database.until_building(url, INDEX)
             migrating.kill()
         if with_its_server:
             mongod.kill(0)

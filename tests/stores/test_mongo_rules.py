@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pymongo.errors import WriteError
 from tests.stores import database
-from tests.stores.test_schema_rules import a_row_in_every_collection
+from tests.stores.filling import a_row_in_every_collection
 
 from callstore.schema import tables
 from callstore.schema.declaration import Collection, Field

@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from tests.stores.explained import STRUCTURE, searched
 
 from callstore.calls.model import Guest, User
 from callstore.schema import tables
@@ -284,25 +285,6 @@ class Anything(dict[str, Any]):
 def plan(db: sqlite3.Connection, query: str) -> list[str]:
     bound: Any = Anything() if re.search(r":[a-z]", query) else [None] * query.count("?")
     return [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}", bound)]
-
-
-# w: found by their words
-STRUCTURE = re.compile(
-    r"(LIST|SCALAR|CORRELATED SCALAR|LEFT-MOST) SUBQUERY|COMPOUND QUERY|UNION ALL|MATERIALIZE"
-    r"|SETUP|SCAN CONSTANT ROW|CO-ROUTINE|RECURSIVE STEP|SCAN (json_each|k|w) VIRTUAL TABLE"
-)
-SEARCH = re.compile(
-    r"SEARCH (?P<alias>\w+) USING (COVERING )?"
-    r"(INDEX (?P<index>\w+)|(INTEGER )?PRIMARY KEY)"
-)
-
-
-def searched(line: str) -> str | None:
-    found = SEARCH.match(line)
-    if found is None:
-        return None
-    index = found["index"] or "key"
-    return f"{found['alias']} {'key' if index.startswith('sqlite_autoindex') else index}"
 
 
 @pytest.mark.parametrize("name", PLANS)

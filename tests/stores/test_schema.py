@@ -3,42 +3,32 @@
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.stores import database
+from tests.stores.filling import filled
 from tests.stores.migrating import (
     BACKFILL,
     NEWEST,
+    live_shape,
     schema_of,
 )
 
-from callstore import Calls, errors, open_calls
+from callstore import errors, open_calls
 from callstore.schema.report import SchemaReport
 from callstore.schema.shape import changes
 from callstore.schema.steps import HISTORY, History, Step
 from callstore.stores.leases import take
 from callstore.stores.mongo import shape as mongo_shape
 from callstore.stores.sqlite import shape as sqlite_shape
-from callstore.testing.contract.world import ANN, BOB, ROOM, check_sound
+from callstore.testing.contract.world import ANN, ROOM, check_sound
 
 DECLARED = {"sqlite": sqlite_shape.declared, "mongodb": mongo_shape.declared}
-
-
-async def filled(url: str, count: int = 30) -> None:
-    async with open_calls(url) as calls:
-        await calls.seed(count, seed=2)  # of which no event is one that schema 1 does not know
-        call = await calls.start(ROOM, ANN, invite=[BOB])
-        await calls.join(call.id, BOB)
 
 
 async def at_step(url: str, to: int) -> None:
     async with open_calls(url, check_schema=False) as calls:
         await calls.schema.up(to=to)
-
-
-async def live_shape(calls: Calls) -> Any:
-    return await calls._store.structure.live()
 
 
 @pytest.mark.parametrize("store", DECLARED)

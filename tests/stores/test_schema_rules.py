@@ -2,104 +2,25 @@
 
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
-from datetime import datetime
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.stores.filling import OTHER, a_row_in_every_collection
 
-from callstore import Call, Calls, open_calls
-from callstore.captions.model import Caption
-from callstore.privacy.model import Erasure, Hold, Lately
-from callstore.recordings.model import Recording
+from callstore import Calls
 from callstore.schema import tables
 from callstore.schema.declaration import Collection, Field
 from callstore.stores.sqlite.connection import APPLICATION_ID
-from callstore.testing.clock import FakeClock
-from callstore.testing.contract.quality import report_at
-from callstore.testing.contract.world import ANN, BOB, CAT, HALL, ROOM
+from callstore.testing.contract.world import ANN, HALL, ROOM
 from callstore.testing.data import chosen_id
-
-OTHER = chosen_id(7)
 
 
 @pytest.fixture
 async def calls(tmp_path: Path) -> AsyncIterator[Calls]:
     async with a_row_in_every_collection(f"sqlite:///{tmp_path}/calls.db") as calls:
         yield calls
-
-
-@asynccontextmanager
-async def a_row_in_every_collection(url: str) -> AsyncIterator[Calls]:
-    clock = FakeClock()
-    async with open_calls(url, clock=clock) as calls:
-        call = await calls.start(ROOM, ANN, invite=[BOB, CAT])
-        await calls.join(call.id, BOB)
-        clock.advance(60)
-        await calls.quality.report(call.id, BOB, report_at(clock(), 100))
-        await calls.quality.analyse(call.id)
-        await calls.heartbeat(call.id, ANN)
-        await calls.sweep()
-        await calls._store.add_rows(said_and_recorded(await calls.get(call.id)))
-        await calls._store.add_rows(papers(clock()))
-        await calls.retention.run(by="ann")
-        yield calls
-
-
-def said_and_recorded(call: Call) -> dict[str, list[Any]]:
-    at, speaker = call.created_at, (call.participants or [])[0]
-    of_call: Any = {"conversation_id": call.conversation_id, "call_session_id": call.id}
-    caption = Caption(
-        **of_call,
-        id=chosen_id(50),
-        participant_id=speaker.id,
-        segment_id="1",
-        text="Guten Tag",
-        language="de",
-        timestamp=at,
-        created_at=at,
-    )
-    recording = Recording(
-        **of_call,
-        id=chosen_id(51),
-        started_at=at,
-        requested_by=ANN.id,
-        requested_by_kind="user",
-        created_at=at,
-        updated_at=at,
-    )
-    return {"CallTranscription": [caption], "CallRecording": [recording]}
-
-
-def papers(at: datetime) -> dict[str, list[Any]]:
-    """A hold of each kind, erasures."""
-    places: list[dict[str, Any]] = [
-        {"call_session_id": OTHER},
-        {"conversation_id": OTHER},
-        {"party": f"u:{OTHER}"},
-    ]
-    holds = [
-        Hold(id=chosen_id(60 + n), reason="a lawsuit", placed_by="eve", placed_at=at, **place)
-        for n, place in enumerate(places)
-    ]
-    late = Lately(conversation_id=OTHER, call_session_id=OTHER, participant_id=OTHER, at=at)
-    erasures = [
-        Erasure(
-            id=chosen_id(70 + n),
-            party=f"u:{OTHER}",
-            party_hash="ab" * 32,
-            mode="delete",
-            recordings="keep",
-            status="pending",
-            counts={"CallTranscription": {"rows": n}},
-            kept=[("CallRecording", OTHER, "held")],
-            lately=[late],
-            requested_at=at,
-        )
-        for n in range(3)
-    ]
-    return {"CallHold": holds, "CallErasure": erasures}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 from pymongo import MongoClient
-from tests.stores.test_copying import fill
+from tests.stores.filling import fill_all
 
 from callstore import copy_calls, open_calls
 from callstore.schema import tables
@@ -43,7 +43,7 @@ async def test_a_row_goes_when_it_expired_more_than_three_days_ago_and_no_held_o
     hasty: LocalMongod,
 ) -> None:
     url = f"{hasty.url}/ttl"
-    await fill(url)
+    await fill_all(url)
     with MongoClient[dict[str, Any]](hasty.url) as client:
         database, now = client["ttl"], datetime.now(UTC)
         ids = {c.name: next(database[c.name].find().limit(1))["_id"] for c in EXPIRING}

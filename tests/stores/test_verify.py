@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.stores import database
-from tests.stores.test_schema import filled
+from tests.stores.filling import filled
 
 from callstore import open_calls
 from callstore.schema.tables import COLLECTIONS
