@@ -198,11 +198,6 @@ def _drop_output() -> None:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
-def by_option() -> Callable[[Any], Any]:
-    """Of a command that is written down in the audit."""
-    return click.option("--by", metavar="NAME", help="Who does it, for the audit.")
-
-
 def unusable(message: str) -> NoReturn:
     raise click.UsageError(message, click.get_current_context())
 

@@ -1,17 +1,23 @@
-"""Arguments that are more than a word: parties and times."""
+"""What several commands take: parties, times, pages, who does it."""
 
 import shlex
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from callstore import Guest, User
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 
 class PartyType(click.ParamType[User | Guest]):
     name = "party"
+
+    def get_metavar(self, *_: object, **__: object) -> str:
+        return "user:ID|guest:ID"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: Any) -> User | Guest:
         if isinstance(value, User | Guest):
@@ -35,6 +41,22 @@ class TimeType(click.ParamType[datetime]):
 
 PARTY = PartyType()
 TIME = TimeType()
+
+BY = click.option("--by", metavar="NAME", help="Who does it, for the audit.")
+SINCE = click.option("--since", type=TIME, help="ISO 8601; UTC where it names no zone.")
+_LIMIT = click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
+_CURSOR = click.option(
+    "--cursor", metavar="TEXT", help="Of the page to show; each page names the next."
+)
+
+
+def party_option(help: str) -> Callable[[F], F]:
+    return click.option("--party", type=PARTY, help=help)
+
+
+def paged(command: F) -> F:
+    """One that shows a page, and names the next by `next_page`."""
+    return _LIMIT(_CURSOR(command))
 
 
 def next_page(ctx: click.Context, cursor: str) -> str:

@@ -6,7 +6,7 @@ import click
 
 from callstore import Party
 from callstore.cli.app import App, Failed, Group
-from callstore.cli.arguments import PARTY, TIME, next_page
+from callstore.cli.arguments import SINCE, next_page, paged, party_option
 from callstore.privacy.model import Action
 
 
@@ -16,16 +16,10 @@ def audit() -> None:
 
 
 @audit.command("list")
-@click.option("--since", type=TIME, metavar="TIME", help="ISO 8601; UTC where it names no zone.")
+@SINCE
 @click.option("--action", type=click.Choice(get_args(Action)))
-@click.option(
-    "--party",
-    type=PARTY,
-    metavar="user:ID|guest:ID",
-    help="About a party, whose keyed hash is looked for: needs CALLSTORE_SECRET.",
-)
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
-@click.option("--cursor", metavar="TEXT", help="Of the page to show; each page names the next.")
+@party_option("About a party, whose keyed hash is looked for: needs CALLSTORE_SECRET.")
+@paged
 @click.pass_context
 def list_(ctx: click.Context, /, party: Party | None, **asked: Any) -> None:
     """Privileged acts, newest first."""

@@ -7,7 +7,7 @@ import click
 from callstore import Calls, Party, errors
 from callstore.calls.model import CallType, Direction, Outcome, Response
 from callstore.cli.app import App, Group, unusable
-from callstore.cli.arguments import PARTY, TIME, next_page
+from callstore.cli.arguments import PARTY, SINCE, TIME, next_page, paged, party_option
 
 OF_HISTORY = ("min_duration",)
 OF_LOG = ("direction", "response", "unseen")
@@ -20,22 +20,16 @@ def calls() -> None:
 
 @calls.command("list")
 @click.option("--conversation", metavar="ID", help="The history of a conversation.")
-@click.option(
-    "--party",
-    type=PARTY,
-    metavar="user:ID|guest:ID",
-    help="The log of a party; with --conversation, the calls there that they were in.",
-)
+@party_option("The log of a party; with --conversation, the calls there that they were in.")
 @click.option("--outcome", type=click.Choice(get_args(Outcome)))
 @click.option("--type", type=click.Choice(get_args(CallType)))
-@click.option("--since", type=TIME, metavar="TIME", help="ISO 8601; UTC where it names no zone.")
-@click.option("--until", type=TIME, metavar="TIME")
+@SINCE
+@click.option("--until", type=TIME)
 @click.option("--min-duration", type=click.IntRange(min=0), metavar="SECONDS", help="Of a history.")
 @click.option("--direction", type=click.Choice(get_args(Direction)), help="Of a log.")
 @click.option("--response", type=click.Choice(get_args(Response)), help="Of a log.")
 @click.option("--unseen", is_flag=True, help="Of a log: missed calls not seen yet.")
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
-@click.option("--cursor", metavar="TEXT", help="Of the page to show; each page names the next.")
+@paged
 @click.pass_context
 def list_(
     ctx: click.Context, /, conversation: str | None, party: Party | None, **asked: Any
@@ -91,9 +85,7 @@ def show(app: App, id: str) -> None:
 
 @calls.command()
 @click.argument("id")
-@click.option(
-    "--by", type=PARTY, metavar="user:ID|guest:ID", show_default="the host", help="Who ends it."
-)
+@click.option("--by", type=PARTY, show_default="the host", help="Who ends it.")
 @click.option(
     "--reason",
     type=click.Choice(["normal", "forced", "error"]),

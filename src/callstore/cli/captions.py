@@ -7,7 +7,7 @@ import click
 from callstore import Calls, Party
 from callstore.captions.subtitles import Format
 from callstore.cli.app import App, Group, unusable
-from callstore.cli.arguments import PARTY, next_page, typed
+from callstore.cli.arguments import next_page, paged, party_option, typed
 
 
 @click.group(cls=Group)
@@ -41,14 +41,8 @@ def export(app: App, id: str, format: Any, language: str | None, speakers: bool)
 @click.argument("words", nargs=-1, required=True)
 @click.option("--conversation", metavar="ID", help="In a conversation.")
 @click.option("--call", metavar="ID", help="In a call.")
-@click.option(
-    "--party",
-    type=PARTY,
-    metavar="user:ID|guest:ID",
-    help="In the calls that the party was in.",
-)
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
-@click.option("--cursor", metavar="TEXT", help="Of the page to show; each page names the next.")
+@party_option("In the calls that the party was in.")
+@paged
 @click.pass_context
 def search(
     ctx: click.Context,

@@ -5,18 +5,13 @@ from datetime import datetime
 import click
 
 from callstore import Calls, Hold, Party
-from callstore.cli.app import App, Group, by_option
-from callstore.cli.arguments import PARTY, TIME
+from callstore.cli.app import App, Group
+from callstore.cli.arguments import BY, TIME, party_option
 
 ON = (
     click.option("--call", "call_id", metavar="ID", help="On a call."),
     click.option("--conversation", "conversation_id", metavar="ID", help="On all of its calls."),
-    click.option(
-        "--party",
-        type=PARTY,
-        metavar="user:ID|guest:ID",
-        help="On all calls that the party was in, or was called to.",
-    ),
+    party_option("On all calls that the party was in, or was called to."),
 )
 
 
@@ -33,8 +28,8 @@ def hold() -> None:
 @ON[1]
 @ON[2]
 @click.option("--reason", required=True, metavar="TEXT", help="Why: a case, a request.")
-@click.option("--until", type=TIME, metavar="TIME", help="Then it is released by itself.")
-@by_option()
+@click.option("--until", type=TIME, help="Then it is released by itself.")
+@BY
 @click.pass_obj
 def place(
     app: App,
@@ -62,7 +57,7 @@ def place(
 
 @hold.command()
 @click.argument("id")
-@by_option()
+@BY
 @click.pass_obj
 def release(app: App, id: str, by: str | None) -> None:
     """Release a hold: what is under no other falls back under the rules."""

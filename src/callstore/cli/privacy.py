@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 import click
 
 from callstore import Calls, Party, Receipt
-from callstore.cli.app import App, Group, Storeless, by_option, unusable
-from callstore.cli.arguments import PARTY
+from callstore.cli.app import App, Group, Storeless, unusable
+from callstore.cli.arguments import BY, PARTY, party_option
 from callstore.cli.target import Target
 
 FORMATS = ("json", "xml", "zip")
@@ -22,7 +22,7 @@ def privacy() -> None:
 
 
 @privacy.command()
-@click.argument("party", type=PARTY, metavar="user:ID|guest:ID")
+@click.argument("party", type=PARTY)
 @click.option("--format", type=click.Choice(FORMATS), default="json", show_default=True)
 @click.option(
     "--output",
@@ -31,7 +31,7 @@ def privacy() -> None:
     show_default="KIND-ID.FORMAT, here",
     help="Where it goes, which must not be there yet; - is stdout.",
 )
-@by_option()
+@BY
 @click.pass_obj
 def export(app: App, party: Party, format: Any, output: str | None, by: str | None) -> None:
     """All that is kept of a person, as a file; zip has the recordings that they asked for too."""
@@ -104,7 +104,7 @@ DRY_RUN = click.option("--dry-run", is_flag=True, help="Delete nothing; count wh
 
 
 @privacy.command()
-@click.argument("party", type=PARTY, metavar="user:ID|guest:ID")
+@click.argument("party", type=PARTY)
 @click.option(
     "--mode",
     type=click.Choice(["anonymise", "delete"]),
@@ -121,7 +121,7 @@ DRY_RUN = click.option("--dry-run", is_flag=True, help="Delete nothing; count wh
     help="Which recordings go: those the party asked for, all of calls it was in, none.",
 )
 @DRY_RUN
-@by_option()
+@BY
 @click.pass_obj
 def erase(
     app: App, party: Party, mode: Any, recordings: Any, dry_run: bool, by: str | None
@@ -142,7 +142,7 @@ def erase(
 @privacy.command("delete-conversation")
 @click.argument("conversation")
 @DRY_RUN
-@by_option()
+@BY
 @click.pass_obj
 def delete_conversation(app: App, conversation: str, dry_run: bool, by: str | None) -> None:
     """Delete all calls of a conversation; a live one ends first, a held one stays."""
@@ -156,7 +156,7 @@ def delete_conversation(app: App, conversation: str, dry_run: bool, by: str | No
 @privacy.command("delete-guest")
 @click.argument("guest")
 @DRY_RUN
-@by_option()
+@BY
 @click.pass_obj
 def delete_guest(app: App, guest: str, dry_run: bool, by: str | None) -> None:
     """Erase a guest, rows and all."""
@@ -168,7 +168,7 @@ def delete_guest(app: App, guest: str, dry_run: bool, by: str | None) -> None:
 
 
 @privacy.command()
-@click.option("--party", type=PARTY, metavar="user:ID|guest:ID", help="Of one party only.")
+@party_option("Of one party only.")
 @click.pass_obj
 def receipts(app: App, party: Party | None) -> None:
     """What became of erasures and deletions, the latest first."""

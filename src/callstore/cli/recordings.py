@@ -9,7 +9,8 @@ from typing import BinaryIO
 import click
 
 from callstore import Calls, Recording
-from callstore.cli.app import App, Failed, Group, by_option, unusable
+from callstore.cli.app import App, Failed, Group, unusable
+from callstore.cli.arguments import BY
 from callstore.cli.target import Target
 
 
@@ -41,7 +42,7 @@ def list_(app: App, call: str) -> None:
     show_default="ID.FORMAT, here",
     help="Where the file goes, which must not be there yet; - is stdout.",
 )
-@by_option()
+@BY
 @click.pass_obj
 def get(app: App, id: str, output: str | None, by: str | None) -> None:
     """Get a recording's file, and hold it against its SHA-256."""
@@ -99,7 +100,7 @@ async def _download(
 
 @recordings.command()
 @click.argument("id")
-@by_option()
+@BY
 @click.pass_obj
 def delete(app: App, id: str, by: str | None) -> None:
     """Delete a recording's file; that there was one stays known, as long as its call."""

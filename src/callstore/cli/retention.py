@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from callstore import RetentionReport
-from callstore.cli.app import App, Group, by_option
+from callstore.cli.app import App, Group
+from callstore.cli.arguments import BY
 
 
 @click.group(cls=Group)
@@ -36,7 +37,7 @@ def plan(app: App, days: float | None) -> None:
 
 
 @retention.command()
-@by_option()
+@BY
 @click.pass_obj
 def run(app: App, by: str | None) -> None:
     """Delete what has expired: calls with all that is of them, samples, captions, files, the

@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from callstore import Calls
-from callstore.cli.app import App, Failed, Group, Storeless, by_option
+from callstore.cli.app import App, Failed, Group, Storeless
+from callstore.cli.arguments import BY
 
 
 @click.group(cls=Group)
@@ -30,7 +31,7 @@ def plan(app: App) -> None:
 
 @schema.command()
 @click.option("--to", type=click.IntRange(0), help="Step to stop at.  [default: the last]")
-@by_option()
+@BY
 @click.option(
     "--close-older",
     is_flag=True,
@@ -53,7 +54,7 @@ def up(app: App, to: int | None, by: str | None, close_older: bool, drop_orphans
 @schema.command()
 @click.option("--to", type=click.IntRange(0), required=True, help="Step to go back to; 0: nothing.")
 @click.option("--yes", is_flag=True, help="Also where rows are lost.")
-@by_option()
+@BY
 @click.pass_obj
 def down(app: App, to: int, yes: bool, by: str | None) -> None:
     """Take steps back. Not while a call is under a hold."""
