@@ -22,7 +22,7 @@ from tests.stores.prisma import Prisma, make
 from callstore import copy_calls, errors, open_calls
 from callstore.copying import NAMES, _Sum
 from callstore.testing import user
-from callstore.testing.contract.world import ANN, CAT, ROOM, check_sound
+from callstore.testing.contract.world import ANN, BOB, CAT, HALL, ROOM, check_sound
 
 VERIFYING = "verifying the source's CallSession"
 
@@ -87,6 +87,36 @@ async def test_what_was_erased_or_expired_meanwhile_goes(
     again = await copy_calls(file("a"), new_mongo)
     assert again.verified
     assert again.collections["CallTranscription"].deleted == len(rows) > 0
+
+
+SECRET = {"secret": "of the tests"}
+
+
+@pytest.mark.parametrize("mode", ["anonymise", "delete"])
+async def test_whoever_was_erased_meanwhile_is_erased_there(
+    way: tuple[str, str], mode: Any
+) -> None:
+    src, dst = way
+    await fill_all(src, seeded=30)
+    await copy_calls(src, dst)
+    async with open_calls(src, settings=SECRET) as calls:
+        assert (await calls.privacy.erase(BOB, mode=mode)).status == "done"
+    assert (await copy_calls(src, dst)).verified
+    assert await rows_of(src) == await rows_of(dst)
+    async with open_calls(dst) as calls:
+        assert (await calls.log(BOB)).items == []
+
+
+async def test_an_id_that_is_used_again_elsewhere_is_copied(way: tuple[str, str]) -> None:
+    src, dst = way
+    async with open_calls(src) as calls:
+        call = await calls.start(ROOM, ANN, invite=[BOB])
+        await calls.end(call.id)
+        await copy_calls(src, dst)
+        await calls.privacy.delete_conversation(ROOM)
+        await calls.end((await calls.start(HALL, ANN, call_id=call.id)).id)
+    assert (await copy_calls(src, dst)).verified
+    assert await rows_of(src) == await rows_of(dst)
 
 
 async def test_what_was_deleted_and_said_again_takes_its_place(

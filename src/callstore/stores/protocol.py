@@ -163,8 +163,8 @@ class Store(Protocol):
     deadline, and StoreError for what it refuses; none lets a driver's error out. Only `transact`
     raises WriteConflict and Unwritable.
 
-    A call's conversation never changes. A store that shards by it looks it up once per call id and
-    remembers it: methods that take a call id need no more.
+    A call's conversation never changes while the call is there. A store that shards by it looks it
+    up once per call id and remembers it: methods that take a call id need no more.
     """
 
     @property
@@ -256,7 +256,8 @@ class Store(Protocol):
 
     async def put_rows(self, collection: str, rows: Sequence[Any]) -> None:
         """Inserts rows, or writes them over those of the same key, in one transaction. Conflict
-        where a unique index has another row in their place, StoreError where a rule refuses one."""
+        where a unique index has another row in their place, or others refer to what is there;
+        StoreError where a rule refuses one."""
 
     async def delete_rows(self, collection: str, rows: Sequence[Any]) -> None:
         """Deletes rows by their keys, in one transaction."""

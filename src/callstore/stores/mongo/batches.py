@@ -21,7 +21,8 @@ from callstore.stores.protocol import Batch, Changed, WriteConflict
 
 
 class Places(dict[str, str]):
-    """Call id -> its conversation, which never changes: looked up once and remembered."""
+    """Call id -> its conversation, as it was looked up last. A call that is found there no more may
+    have been deleted, and its id be another's by now."""
 
     MOST = 100_000
 
@@ -29,6 +30,10 @@ class Places(dict[str, str]):
         if len(self) >= self.MOST:
             self.clear()
         self[call.id] = call.conversation_id
+
+    def forget(self, call_id: str) -> bool:
+        """Whether it was known."""
+        return self.pop(call_id, None) is not None
 
 
 async def run(
@@ -52,20 +57,21 @@ async def load_lease(db: Database, id: str, session: Session) -> Lease | None:
 
 
 async def _load_calls(db: Database, batch: Batch, places: Places, session: Session) -> list[Call]:
-    calls: dict[str, Call] = {}
+    found: list[Call] = []
     ids, conversations = batch.call_ids, batch.conversation_ids
     if ids:
         known = [places[id] for id in ids if id in places]
         where = queries.calls_by_id(ids, known if len(known) == len(ids) else ())
-        for call in await _rows(db, tables.CALL, where, session, hint="_id_"):
-            calls[call.id] = call
-            places.learn(call)
+        found = await _rows(db, tables.CALL, where, session, hint="_id_")
+        there = {call.id for call in found}
+        if lost := [id for id in ids if id not in there and places.forget(id)]:
+            where = queries.calls_by_id(lost)
+            found += await _rows(db, tables.CALL, where, session, hint="_id_")
     if conversations:
-        where = queries.live_calls(conversations)
-        for call in await _rows(db, tables.CALL, where, session):
-            calls[call.id] = call
-            places.learn(call)
-    return list(calls.values())
+        found += await _rows(db, tables.CALL, queries.live_calls(conversations), session)
+    for call in found:
+        places.learn(call)
+    return list({call.id: call for call in found}.values())
 
 
 async def _rows(

@@ -37,8 +37,14 @@ async def rows_like(
 async def put(
     db: Database, collection: Collection, rows: Sequence[Any], session: Session
 ) -> tuple[None, None]:
-    documents = map(CODECS[collection.name].encode, rows)
-    writes = [ReplaceOne(place(collection, each), each, upsert=True) for each in documents]
+    documents = [*map(CODECS[collection.name].encode, rows)]
+    places = {each["_id"]: place(collection, each) for each in documents}
+    # What is there may have another: a log entry that has been anonymised since is nobody's.
+    fields = {"_id": 1, **dict.fromkeys(collection.shard, 1)}
+    there = {"_id": {"$in": [*places]}}
+    found = db[collection.name].find(there, fields, session=session, hint="_id_")
+    places |= {each["_id"]: each async for each in found}
+    writes = [ReplaceOne(places[each["_id"]], each, upsert=True) for each in documents]
     with singly(f"{collection.name} has another row in place of one"):
         await db[collection.name].bulk_write(writes, ordered=False, session=session)
     return None, None

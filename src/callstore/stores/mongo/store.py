@@ -1,6 +1,6 @@
 """The clustered store: a MongoDB replica set."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -172,11 +172,16 @@ class MongoStore:
     # -- reading
 
     async def call(self, call_id: str) -> Call | None:
-        where = queries.call_by_id(call_id, self._places.get(call_id))
-        call = await self._one("CallSession", [{"$match": where}], hint="_id_")
+        call = await self._call(call_id, self._places.get(call_id))
+        if call is None and self._places.forget(call_id):
+            call = await self._call(call_id, None)
         if call is not None:
             self._places.learn(call)
         return call
+
+    async def _call(self, call_id: str, conversation: str | None) -> Call | None:
+        where = queries.call_by_id(call_id, conversation)
+        return await self._one("CallSession", [{"$match": where}], hint="_id_")
 
     async def live_call(self, conversation_id: str) -> Call | None:
         return await self._one(
@@ -241,8 +246,8 @@ class MongoStore:
         db = self._engine.db
 
         async def work(session: Session) -> list[Caption]:
-            of_call = await self._rows_of(call_id, session)
-            return await captions.captions(db, of_call, session) if of_call else []
+            read = partial(captions.captions, db, session=session)
+            return await self._in_call(call_id, session, read, [])
 
         return await self._engine.read(work)
 
@@ -250,10 +255,8 @@ class MongoStore:
         db = self._engine.db
 
         async def work(session: Session) -> tuple[list[Caption], Place | None]:
-            of_call = await self._rows_of(query.call_id, session)
-            if of_call is None:
-                return [], None
-            return await captions.captions_page(db, of_call, query, session)
+            read = partial(captions.captions_page, db, query=query, session=session)
+            return await self._in_call(query.call_id, session, read, ([], None))
 
         return await self._engine.read(work)
 
@@ -280,14 +283,11 @@ class MongoStore:
         db = self._engine.lagging
 
         async def work(session: Session) -> tuple[list[Caption], Place | None]:
-            place: Filter | None = {}
+            read = partial(captions.search, db, query=query, session=session)
             if query.call_id is not None:
-                place = await self._rows_of(query.call_id, session)
-            elif query.conversation_id is not None:
-                place = {"conversationId": oid(query.conversation_id)}
-            if place is None:
-                return [], None
-            return await captions.search(db, place, query, session)
+                return await self._in_call(query.call_id, session, read, ([], None))
+            room = query.conversation_id
+            return await read({} if room is None else {"conversationId": oid(room)})
 
         return await self._engine.read(work)
 
@@ -297,22 +297,32 @@ class MongoStore:
         db, decode = self._engine.db, CODECS[collection].decode
 
         async def work(session: Session) -> list[Document]:
-            of_call = await self._rows_of(call_id, session)
-            if of_call is None:
-                return []
-            return await rows.fetch(db, collection, {**of_call, **where}, session, **options)
+            async def read(of_call: Filter) -> list[Document]:
+                return await rows.fetch(db, collection, {**of_call, **where}, session, **options)
+
+            return await self._in_call(call_id, session, read, [])
 
         return [decode(document) for document in await self._engine.read(work)]
 
-    async def _rows_of(self, call_id: str, session: Session) -> Filter | None:
-        """What the rows of a call match; None: there is no such call."""
-        if call_id not in self._places:
-            calls = self._engine.db["CallSession"]
-            found = await calls.find_one({"_id": oid(call_id)}, session=session)
-            if found is None:
-                return None
-            self._places.learn(CODECS["CallSession"].decode(found))
-        return queries.of_call(oid(self._places[call_id]), oid(call_id))
+    async def _in_call(
+        self, call_id: str, session: Session, read: Callable[[Filter], Awaitable[T]], nothing: T
+    ) -> T:
+        """What is read of the rows of a call; `nothing` where there is none. Where nothing is found
+        the call is looked up, once: it may have begun anew in another conversation."""
+        remembered = self._places.get(call_id)
+        if remembered is not None:
+            found = await read(queries.of_call(oid(remembered), oid(call_id)))
+            if found != nothing:
+                return found
+        calls = self._engine.db["CallSession"]
+        call = await calls.find_one({"_id": oid(call_id)}, session=session)
+        if call is None:
+            self._places.forget(call_id)
+            return nothing
+        self._places.learn(CODECS["CallSession"].decode(call))
+        if self._places[call_id] == remembered:
+            return nothing
+        return await read(queries.of_call(call["conversationId"], call["_id"]))
 
     async def overdue(self, now: datetime, silent_before: datetime | None) -> list[str]:
         work = partial(sweeping.overdue, self._engine.db, now, silent_before)

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+from callstore.errors import Conflict
 from callstore.schema.declaration import Collection
 from callstore.stores.sqlite import queries
 from callstore.stores.sqlite.codec import CODECS
@@ -33,8 +34,14 @@ def rows_like(
 
 def put(db: sqlite3.Connection, collection: Collection, rows: Sequence[Any]) -> None:
     encode = CODECS[collection.name].encode
-    with singly(f"{collection.name} has another row in place of one"):
-        db.executemany(queries.put(collection), [encode(row) for row in rows])
+    try:
+        with singly(f"{collection.name} has another row in place of one"):
+            db.executemany(queries.put(collection), [encode(row) for row in rows])
+    except sqlite3.IntegrityError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+            raise
+        # An id that has begun anew in another conversation, and there are rows of the old one.
+        raise Conflict(f"{collection.name}: rows of another call are there: {error}") from error
 
 
 def delete(db: sqlite3.Connection, collection: Collection, rows: Sequence[Any]) -> None:

@@ -8,7 +8,7 @@ from callstore.testing.contract.erasing import SOON, kept, life, names
 from callstore.testing.contract.files import paths
 from callstore.testing.contract.recordings import available
 from callstore.testing.contract.retention import CHILDREN
-from callstore.testing.contract.world import ANN, CAT, DAN, HALL, ROOM, Opening, answered
+from callstore.testing.contract.world import ANN, BOB, CAT, DAN, HALL, ROOM, Opening, answered
 
 
 class TestDeleteConversation:
@@ -45,6 +45,14 @@ class TestDeleteConversation:
             with pytest.raises(errors.NotFound):
                 await calls.join(call.id, DAN)
             assert (await calls.start(ROOM, ANN)).live
+
+    async def test_its_id_may_begin_anew_in_another_conversation(self, calls: Calls) -> None:
+        old = await answered(calls)
+        await calls.privacy.delete_conversation(ROOM, by="host")
+        new = await calls.start(HALL, ANN, invite=[BOB], call_id=old.id)
+        joined = await calls.join(old.id, BOB)
+        assert (joined.call.conversation_id, joined.call.created_at) == (HALL, new.created_at)
+        assert {event.conversation_id for event in await calls.timeline(old.id)} == {HALL}
 
     async def test_a_held_one_stays_and_is_told(self, calls: Calls, clock: FakeClock) -> None:
         held = await life(calls, clock)

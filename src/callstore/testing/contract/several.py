@@ -1,7 +1,7 @@
 """Several openers of one store. Not for a store that only its opener can see, as `memory:`."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from callstore.testing.contract.world import (
     ANN,
     BOB,
     CAT,
+    HALL,
     ROOM,
     Opening,
     answered,
@@ -24,6 +25,14 @@ from callstore.testing.contract.world import (
 )
 from callstore.testing.data import chosen_id, fake_ids, user
 
+FOUND: dict[str, Callable[[Calls, str], Awaitable[Any]]] = {
+    "the call": lambda calls, id: calls.get(id),
+    "to be joined": lambda calls, id: calls.join(id, BOB),
+    "its events": lambda calls, id: calls.timeline(id),
+    "its recordings": lambda calls, id: calls.recordings.list(id),
+    "its captions": lambda calls, id: calls.captions.list(id),
+    "a word": lambda calls, id: calls.captions.search("new", call_id=id),
+}
 BEHIND = 5  # seconds that the other's clock is behind
 
 
@@ -44,6 +53,19 @@ class TestSeveralOpeners:
         assert await other.get(call.id) == await calls.get(call.id)
         await other.end(call.id)
         assert await calls.live_in(ROOM) is None
+
+    @pytest.mark.parametrize("what", FOUND)
+    async def test_an_id_that_begins_anew_elsewhere_is_found_there(
+        self, calls: Calls, other: Calls, what: str
+    ) -> None:
+        call = await answered(calls)
+        assert (await other.timeline(call.id))[0].type == "call.started"
+        await calls.privacy.delete_conversation(ROOM)
+        await calls.start(HALL, ANN, invite=[BOB], call_id=call.id)
+        await calls.captions.add(call.id, ANN, segment_id="1", text="new", language="en")
+        await calls.recordings.start(call.id, ANN)
+        found = await FOUND[what](other, call.id)
+        assert getattr(found, "items", found)
 
     async def test_event_times_never_fall_though_clocks_differ(
         self, calls: Calls, other: Calls, clock: FakeClock
