@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from bson import ObjectId
 from tests.stores import database
 
 from callstore import Calls, User, open_calls
@@ -11,6 +13,8 @@ from callstore.retention.doctor import DoctorReport
 from callstore.stores.mongo import examine as in_mongo
 from callstore.stores.sqlite import examine as in_sqlite
 from callstore.testing import FakeClock, fake_ids
+from callstore.testing.contract.files import paths
+from callstore.testing.contract.recordings import available
 
 IDS = fake_ids(11)
 CONVERSATION, ADA, BEN = IDS(), User(IDS()), User(IDS())
@@ -120,6 +124,47 @@ async def test_orphans_are_mended_and_no_other_row_goes(empty_url: str) -> None:
     kept = database.rows(empty_url)
     assert (await broken(empty_url, call_gone, fix=True)).findings == []
     assert database.rows(empty_url) == kept
+
+
+async def test_the_file_of_an_orphan_goes_before_its_row(empty_url: str, tmp_path: Path) -> None:
+    at, files = FakeClock(), f"file://{tmp_path}/files"
+    async with open_calls(empty_url, clock=at, recordings=files) as calls:
+        await calls.end((await available(calls)).call_session_id)
+        assert len(await paths(calls)) == 1
+        call_gone(empty_url)
+    async with open_calls(empty_url, clock=at, recordings="file:///proc/nowhere") as calls:
+        assert "CallRecording" in [f.collection for f in (await calls.doctor(fix=True)).findings]
+        assert database.rows(empty_url)["CallRecording"]  # its file could not be reached
+    async with open_calls(empty_url, clock=at, recordings=files) as calls:
+        await calls.doctor(fix=True)
+        assert await paths(calls) == []
+        assert (await calls.doctor()).findings == []
+
+
+@pytest.mark.parametrize("on", ["call_id", "conversation_id", "party"])
+async def test_an_orphan_that_may_be_held_stays(empty_url: str, on: str) -> None:
+    settings = {"secret": "of the tests"}
+    async with open_calls(empty_url, clock=FakeClock(), settings=settings) as calls:
+        call_id = await ended(calls)
+        place: dict[str, Any] = {"call_id": call_id, "conversation_id": CONVERSATION, "party": ADA}
+        hold = await calls.holds.place(**{on: place[on]}, reason="a lawsuit")
+        call_gone(empty_url)
+        report = await calls.doctor(fix=True)
+        assert ({f.problem for f in report.findings}, report.fixed) == ({"orphan"}, 0)
+        await calls.holds.release(hold.id)
+        assert (await calls.doctor(fix=True)).fixed > 0
+
+
+async def test_whoever_is_in_no_call_any_more_is_in_none(empty_mongo: str) -> None:
+    async with open_calls(empty_mongo, clock=FakeClock()) as calls:
+        call = await calls.start(CONVERSATION, ADA)
+        later = await calls.start(IDS(), ADA)
+        database.delete(empty_mongo, "CallSession", conversationId=ObjectId(later.conversation_id))
+        current = await calls.current(ADA)
+        assert current is not None
+        assert current.id == call.id
+        database.delete(empty_mongo, "CallSession", live=True)
+        assert await calls.current(ADA) is None
 
 
 async def test_orphans_are_found_once_each_however_many_rows_are_read_at_a_time(

@@ -260,8 +260,8 @@ EXCEPTIONS = {
 }
 # Read everything, before a database is taken down, or a handful of rows that there are.
 WHOLE = {
-    *("HAS_SCHEMA", "SCHEMA", "INDEX_STATEMENTS", "TABLE_STATEMENTS", "WORDS_STATEMENTS"),
-    *("RESTATE", "HOLDS", "RECORDING"),
+    *("HAS_TABLE", "SCHEMA", "INDEX_STATEMENTS", "TABLE_STATEMENTS", "WORDS_STATEMENTS"),
+    *("RESTATE", "HOLDS_OF_CALLS", "HOLDS_IN_FORCE", "RECORDING"),
 }
 
 

@@ -226,6 +226,15 @@ class TestDown:
                 assert held.value.holds == ["e" * 24]
             assert (await calls.schema.status()).version == HISTORY.current
 
+    async def test_a_hold_goes_neither_that_no_call_is_under_yet(self, new_url: str) -> None:
+        async with open_calls(new_url) as calls:
+            hold = await calls.holds.place(conversation_id=ROOM, reason="a lawsuit")
+            with pytest.raises(errors.Held) as held:
+                await calls.schema.down(to=0, yes=True)
+            assert held.value.holds == [hold.id]
+            await calls.holds.release(hold.id)
+            assert (await calls.schema.down(to=0, yes=True)).version == 0
+
     async def test_rows_that_do_not_fit_stop_it(self, new_url: str) -> None:
         """An adopted call has an event that schema 1 does not know."""
         await filled(new_url)

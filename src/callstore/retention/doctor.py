@@ -93,7 +93,9 @@ class Doctor:
                     return not call.live
                 case "counts":
                     return bool(await self._group.submit(Recount(call_id=finding.id)))
-                case "orphan" | "missing_nulls":
+                case "orphan":
+                    return await self._mend_orphan(finding)
+                case "missing_nulls":
                     await self._store.mend(finding)
                     return True
                 case "row_without_file" if seen.there > seen.gone:
@@ -103,6 +105,23 @@ class Doctor:
         except (Conflict, Held, NotFound, StoreError) as error:
             _log.error("%s could not be mended", finding.id, exc_info=error)
         return False
+
+    async def _mend_orphan(self, finding: Finding) -> bool:
+        """Files before their rows: of one without, nobody would know whose it is."""
+        room, call_id = finding.conversation_id, finding.id
+        assert room is not None
+        for hold in await self._store.papers.holds():
+            # Whom the rows are of is not asked.
+            named = hold.party is not None or room == hold.conversation_id
+            if hold.released_at is None and (named or call_id == hold.call_session_id):
+                raise Held(f"rows of call {call_id} may be under hold {hold.id}", [hold.id])
+        if finding.collection == "CallRecording":
+            for row in await self._store.papers.recordings_of_calls([(room, call_id)]):
+                if row.file_path:
+                    known = row.status == "available"
+                    await self._uploads.files.remove(row.file_path, known=known)
+        await self._store.mend(finding)
+        return True
 
     async def _mend_row(self, recording_id: str) -> bool:
         row = await self._uploads.found(recording_id)

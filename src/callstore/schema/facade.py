@@ -256,7 +256,7 @@ class Schema:
         self, migration: Migration, steps: Sequence[Step], *, yes: bool
     ) -> None:
         if holds := await self._structure.holds():
-            raise Held(f"calls are under a hold ({holds[0]} is one): release it first", holds)
+            raise Held(f"there are holds in force, {holds[0]} is one: release them first", holds)
         lost = [part for step in steps for part in await migration.loses(step)]
         if lost and not yes:
             raise Conflict(f"this loses {', '.join(lost)}: say so with yes (--yes)")

@@ -129,7 +129,8 @@ class Structure(Protocol):
         last one was refused. StoreError where an earlier one was."""
 
     async def holds(self) -> list[str]:
-        """The ids of holds that calls are under; where there are many, some of them."""
+        """The ids of holds in force, and of those that calls are under; where there are many, some
+        of them."""
         ...
 
     async def drop(self) -> None:

@@ -182,6 +182,10 @@ async def _write_nulls(db: Database, finding: Finding, session: Session) -> tupl
 
 async def _delete_orphan(db: Database, finding: Finding, session: Session) -> tuple[None, None]:
     assert finding.conversation_id is not None
-    where = queries.of_call(oid(finding.conversation_id), oid(finding.id))
+    conversation, call = oid(finding.conversation_id), oid(finding.id)
+    there = {"_id": call, "conversationId": conversation}
+    if await db["CallSession"].find_one(there, {"_id": 1}, session=session):
+        return None, None  # it has come since, as by a copy
+    where = queries.of_call(conversation, call)
     await db[finding.collection].delete_many(where, session=session)
     return None, None

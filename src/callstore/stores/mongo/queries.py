@@ -163,9 +163,10 @@ def current_call(party: Party) -> Pipeline:
         {"$match": live_rows(party)},
         {"$set": {"joined": {"$last": "$stints.joinedAt"}}},
         {"$sort": {"joined": -1, "_id": -1}},
-        {"$limit": 1},
         _joined("CallSession", by="callSessionId", to="_id", as_="call"),
-        {"$replaceWith": {"$first": "$call"}},
+        {"$unwind": "$call"},  # of a row whose call is gone there is none
+        {"$limit": 1},
+        {"$replaceWith": "$call"},
     ]
 
 

@@ -222,7 +222,9 @@ class MongoStructure:
     async def holds(self) -> list[str]:
         some = self._db["CallSession"].find({"holds": {"$nin": [None, []]}}, {"holds": 1})
         found = await self._engine.doing(some.limit(100).to_list())
-        return sorted({id for row in found for id in row["holds"]})
+        in_force = self._db["CallHold"].find({"releasedAt": None}, {"_id": 1}).limit(100)
+        rows = await self._engine.doing(in_force.to_list())
+        return sorted({id for row in found for id in row["holds"]} | {str(r["_id"]) for r in rows})
 
     async def drop(self) -> None:
         # What says that this is callstore's is last: one that was cut off is dropped again.

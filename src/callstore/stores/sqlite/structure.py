@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any
 
 from callstore.errors import Conflict
-from callstore.schema import tables
+from callstore.schema import papers, tables
+from callstore.schema.declaration import Collection
 from callstore.schema.model import SchemaStep
 from callstore.schema.shape import Change, CollectionShape, Definition, Shape
 from callstore.schema.steps import Fill, Values
@@ -52,7 +53,7 @@ class SqliteStructure:
 
     async def applied(self) -> list[SchemaStep]:
         def work(db: sqlite3.Connection) -> list[SchemaStep]:
-            if not db.execute(structure_queries.HAS_SCHEMA).fetchone():
+            if not _has(db, tables.SCHEMA):
                 return []
             return [
                 CODECS["CallSchema"].decode(row) for row in db.execute(structure_queries.SCHEMA)
@@ -118,8 +119,13 @@ class SqliteStructure:
         return await outcome(self._engine.change(partial(_probe, rows=rows)))
 
     async def holds(self) -> list[str]:
-        found = await self._engine.read(lambda db: db.execute(structure_queries.HOLDS).fetchall())
-        return sorted({id for (id,) in found})
+        def work(db: sqlite3.Connection) -> list[str]:
+            found = db.execute(structure_queries.HOLDS_OF_CALLS).fetchall()
+            if _has(db, papers.HOLD):  # older code has none
+                found += db.execute(structure_queries.HOLDS_IN_FORCE).fetchall()
+            return sorted({id for (id,) in found})
+
+        return await self._engine.read(work)
 
     async def drop(self) -> None:
         def work(db: sqlite3.Connection) -> None:
@@ -157,8 +163,12 @@ class SqliteStructure:
         )
 
 
+def _has(db: sqlite3.Connection, collection: Collection) -> bool:
+    return db.execute(structure_queries.HAS_TABLE, (collection.name,)).fetchone() is not None
+
+
 def _create(db: sqlite3.Connection, wanted: Shape, steps: Sequence[SchemaStep]) -> None:
-    if db.execute(structure_queries.HAS_SCHEMA).fetchone():
+    if _has(db, tables.SCHEMA):
         return  # another was faster
     db.execute(f"PRAGMA application_id = {connection.APPLICATION_ID}")
     for name, one in wanted.items():

@@ -8,7 +8,7 @@ from callstore.schema.declaration import Collection
 from callstore.schema.steps import Fill
 from callstore.stores.sqlite import ddl, queries
 
-HAS_SCHEMA = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'CallSchema'"
+HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
 FORGET_STEP = "DELETE FROM CallSchema WHERE id = ?"
 SCHEMA = f"SELECT {queries.columns(tables.SCHEMA, 'm')} FROM CallSchema m ORDER BY m.id"
 INDEX_STATEMENTS = """
@@ -25,7 +25,8 @@ ORDER BY t.name, s.type, s.name"""
 TABLE_STATEMENTS = """
 SELECT name, sql FROM sqlite_master WHERE type = 'table' AND instr(name, '_') = 0"""
 RESTATE = "UPDATE sqlite_schema SET sql = ? WHERE type = 'table' AND name = ?"
-HOLDS = "SELECT value FROM CallSession, json_each(holds) WHERE holds <> '[]' LIMIT 100"
+HOLDS_OF_CALLS = "SELECT value FROM CallSession, json_each(holds) WHERE holds <> '[]' LIMIT 100"
+HOLDS_IN_FORCE = "SELECT id FROM CallHold WHERE releasedAt IS NULL LIMIT 100"
 
 
 def count(collection: str, where: dict[str, Any] | None = None) -> str:
