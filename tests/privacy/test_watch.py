@@ -14,7 +14,6 @@ from tests.privacy.watching import MARKS, SOON, Host, Watch, insert, token, unti
 from tests.privacy.watching import calls as calls
 from tests.privacy.watching import host as host
 from tests.privacy.watching import url as url
-from tests.stores.sockets import collected as collected
 
 from callstore import Calls, User, errors, open_calls
 from callstore.privacy.watch import WatchReport

@@ -15,7 +15,6 @@ from tests.privacy import follower
 from tests.privacy.watching import MARKS, Host, insert, token, until, watching
 from tests.privacy.watching import host as host
 from tests.privacy.watching import url as url
-from tests.stores.sockets import collected as collected
 
 from callstore import open_calls
 from callstore.testing.mongod import LocalMongod, local_mongod

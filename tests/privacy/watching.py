@@ -10,14 +10,13 @@ from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.database import Database
 from tests.privacy import follower
-from tests.stores.sockets import LEFT_OPEN
 
 from callstore import Calls, open_calls
 from callstore.privacy.watch import WatchReport
 from callstore.stores.leases import WATCH
 
 Host = Database[dict[str, Any]]
-MARKS = [pytest.mark.timeout(120), pytest.mark.xdist_group("watch"), LEFT_OPEN]
+MARKS = [pytest.mark.timeout(120), pytest.mark.xdist_group("watch")]
 SOON = 30  # seconds at most
 
 

@@ -42,7 +42,7 @@ async def settled() -> None:
 
 async def test_whoever_asks_meanwhile_goes_with_the_next() -> None:
     read = Read()
-    gathering = Gathering(read)
+    gathering = Gathering(read, 10)
     asking = []
     for number in range(2 + MOST + 3):
         asking.append(asyncio.create_task(gathering.ask(number)))
@@ -58,14 +58,14 @@ async def test_whoever_asks_meanwhile_goes_with_the_next() -> None:
 async def test_what_several_ask_is_read_once() -> None:
     read = Read()
     read.may_answer.set()
-    gathering = Gathering(read)
+    gathering = Gathering(read, 10)
     assert await asyncio.gather(*(gathering.ask(n) for n in (1, 2, 1, 2))) == [2, 4, 2, 4]
     assert read.together == [[1, 2]]
 
 
 async def test_who_gives_up_takes_nobody_along() -> None:
     read = Read()
-    gathering = Gathering(read)
+    gathering = Gathering(read, 10)
     first, second = (asyncio.create_task(gathering.ask(number)) for number in (1, 2))
     await read.began.get()
     first.cancel()
@@ -80,7 +80,7 @@ async def test_each_is_told_of_an_error_by_its_own() -> None:
     read = Read()
     read.may_answer.set()
     read.error = errors.StoreUnavailable("MongoDB cannot be reached")
-    gathering = Gathering(read)
+    gathering = Gathering(read, 10)
     told = await asyncio.gather(*(gathering.ask(1) for _ in range(3)), return_exceptions=True)
     assert {str(error) for error in told} == {"MongoDB cannot be reached"}
     assert len({id(error) for error in told}) == 3
@@ -91,7 +91,7 @@ async def test_each_is_told_of_an_error_by_its_own() -> None:
 async def test_a_reading_that_somebody_cancels_is_not_joined_again() -> None:
     """As who shuts down cancels all tasks."""
     read = Read()
-    gathering = Gathering(read)
+    gathering = Gathering(read, 10)
     asking = []
     for number in range(3):
         asking.append(asyncio.create_task(gathering.ask(number)))
@@ -107,7 +107,7 @@ async def test_a_reading_that_somebody_cancels_is_not_joined_again() -> None:
 async def test_what_nobody_waits_for_ends_with_its_store(caplog: pytest.LogCaptureFixture) -> None:
     read = Read()
     read.error = errors.StoreUnavailable("closed")
-    gathering = Gathering(read)
+    gathering = Gathering(read, 10)
     for ends in (True, False):
         asking = asyncio.create_task(gathering.ask(1))
         await read.began.get()
@@ -129,7 +129,7 @@ async def test_a_host_may_make_its_tasks_as_it_likes() -> None:
     loop.set_task_factory(lambda loop, work: asyncio.Task(work, loop=loop))
     read = Read()
     read.may_answer.set()
-    assert await Gathering(read).ask(1) == 2
+    assert await Gathering(read, 10).ask(1) == 2
 
 
 ROOMS = range(1, 11)

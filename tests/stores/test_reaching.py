@@ -11,17 +11,12 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 from tests.stores.listening import Started, asked
-from tests.stores.sockets import LEFT_OPEN
-from tests.stores.sockets import collected as collected
 
 from callstore import errors, open_calls
 from callstore.testing import conversation, user
 from callstore.testing.mongod import LocalMongod, local_mongod
 
 SECRET = "s3cret-w0rd"
-
-
-pytestmark = LEFT_OPEN
 
 
 @pytest.mark.parametrize(
@@ -185,3 +180,27 @@ async def test_a_cancellation_that_is_lost_within_is_heard_behind(new_mongo: str
             with pytest.raises(asyncio.CancelledError):
                 await task
         assert await calls.live_in(conversation(1)) is None
+
+
+async def test_each_has_its_deadline_however_many_wait(mongod: LocalMongod, new_mongo: str) -> None:
+    async with open_calls(new_mongo, settings={"command_deadline": 1}) as calls:
+        mongod.pause(0)
+        try:
+            began = time.monotonic()
+            works = [
+                does
+                for n in range(1, 101)
+                for does in (
+                    calls.history(conversation(n)),
+                    calls.log(user(n)),
+                    calls.mark_seen(user(n)),
+                    calls.start(conversation(n), user(n)),
+                )
+            ]
+            results = await asyncio.gather(*works, return_exceptions=True)
+            took = time.monotonic() - began
+        finally:
+            mongod.resume(0)
+    assert took < 5
+    for result in results:
+        assert isinstance(result, errors.StoreUnavailable | errors.Busy), result

@@ -12,8 +12,6 @@ import pymongo
 import pytest
 from pymongo.errors import PyMongoError
 from tests.stores import database
-from tests.stores.sockets import LEFT_OPEN
-from tests.stores.sockets import collected as collected
 
 from callstore import Call, Calls, User, errors, open_calls
 from callstore.stores.mongo.connection import Client
@@ -24,7 +22,6 @@ from callstore.testing.mongod import LocalMongod, local_mongod
 pytestmark = [
     pytest.mark.xdist_group("replica_set"),
     pytest.mark.timeout(180),
-    LEFT_OPEN,
 ]
 
 

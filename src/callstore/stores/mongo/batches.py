@@ -185,6 +185,7 @@ def _marker(changed: Changed) -> Marker | None:
         Marker(collection=name, id=oid(new.id), matching=CODECS[name].differences(old, new))
         for name in (tables.CAPTION.name, tables.RECORDING.name)
         for old, new in changed.pairs[name]
+        if old is not None and new.call_session_id not in gone
     ]
     changes += [
         Marker(collection=tables.CAPTION.name, id=oid(row.id), matching=None)

@@ -125,8 +125,10 @@ def translation(error: errors.PyMongoError) -> Exception:
         return WriteConflict(_message(error))
     if denied(error):
         return StoreUnavailable(f"the database refused the credentials: {_message(error)}")
+    if error.timeout and not isinstance(error, errors.ServerSelectionTimeoutError):
+        return Lost(f"MongoDB did not answer in time: {_message(error)}")
     unreachable = (errors.ConnectionFailure, errors.ConfigurationError)  # a name in no DNS
-    if isinstance(error, unreachable) or error.timeout or codes & _SHUTTING_DOWN:
+    if isinstance(error, unreachable) or codes & _SHUTTING_DOWN:
         return Lost(f"MongoDB cannot be reached: {_message(error)}")
     if codes & _CATALOG_CHANGED:
         return CatalogChanged(f"the collections changed meanwhile: {_message(error)}")

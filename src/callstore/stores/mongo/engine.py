@@ -16,13 +16,14 @@ from callstore.errors import Busy, StoreError, StoreUnavailable
 from callstore.stores.mongo import connection
 from callstore.stores.mongo.connection import CatalogChanged, Client, Database, Lost
 from callstore.stores.protocol import Unwritable, WriteConflict
-from callstore.stores.waiting import back_off
+from callstore.stores.waiting import back_off, turn
 
 T = TypeVar("T")
 Session = AsyncClientSession
 
 AT_ONCE = 32
 """Operations on their way: beyond that, tasks that wait for the driver starve."""
+_LONG_AT_ONCE = 8  # reads without a deadline: they leave the others their own
 _ATTEMPT = 5.0  # seconds that one attempt may take: a primary that hangs is not waited for longer
 LONG = 90.0
 """Seconds that many rows may take to be written: longer than a transaction of a process that was
@@ -50,6 +51,7 @@ class Engine:
         # What may lag behind: it goes where the URL's readPreference says.
         self.lagging: Database = self.db.with_options(read_preference=self._client.read_preference)
         self._gate = asyncio.Semaphore(AT_ONCE)  # first come, first served
+        self._long_gate = asyncio.Semaphore(_LONG_AT_ONCE)
         self._closed = False
         self.sharded = False  # until the server was asked
 
@@ -67,11 +69,12 @@ class Engine:
         self._need_open()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience
+        gate = self._long_gate if long else self._gate
         tries = 0
         while True:
-            limit = contextlib.nullcontext() if long else pymongo.timeout(self._patience)
             try:
-                async with self._gate:
+                async with turn(gate, None if long else deadline):
+                    limit = contextlib.nullcontext() if long else _limit(deadline, self._patience)
                     with _cancellable(), connection.translated(), limit:
                         async with self._client.start_session(snapshot=True) as session:
                             return await work(session)
@@ -119,7 +122,7 @@ class Engine:
         tries = 0
         while True:
             try:
-                async with self._session() as session:
+                async with self._session(deadline) as session:
                     with _cancellable(), connection.translated(), limit():
                         await session.start_transaction(
                             connection.SNAPSHOT, connection.MAJORITY, ReadPreference.PRIMARY
@@ -132,7 +135,7 @@ class Engine:
                     if rehearsal or await _commit(session, deadline, limit):
                         return done[0]
                     doubtful = done
-            except (WriteConflict, Unwritable, StoreUnavailable) as error:
+            except (WriteConflict, Unwritable, StoreUnavailable, Busy) as error:
                 # In doubt nothing but a look that comes to its end says what became of it.
                 if not doubtful and (not isinstance(error, Lost) or loop.time() >= deadline):
                     raise
@@ -147,9 +150,9 @@ class Engine:
             return await work
 
     @contextlib.asynccontextmanager
-    async def _session(self) -> AsyncIterator[Session]:
+    async def _session(self, deadline: float) -> AsyncIterator[Session]:
         """What is not committed within is aborted at its end."""
-        async with self._gate:
+        async with turn(self._gate, deadline):
             session = self._client.start_session(causal_consistency=False)
             try:
                 yield session
@@ -180,6 +183,8 @@ def _refused() -> Iterator[None]:
         yield
     except Unwritable as error:
         raise StoreError(f"the database refused this: {error}") from error
+    except WriteConflict as conflict:
+        raise Busy(f"others were at it meanwhile: {conflict}") from conflict
 
 
 @contextlib.contextmanager

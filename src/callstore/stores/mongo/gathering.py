@@ -7,6 +7,7 @@ from copy import copy
 from typing import Generic, TypeVar
 
 from callstore.errors import CallstoreError, StoreUnavailable
+from callstore.stores.waiting import turn
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -21,12 +22,15 @@ Reading = asyncio.Task[Sequence[R | CallstoreError]]
 class Gathering(Generic[Q, R]):
     """`read` answers several queries in their order. Whoever asks while fewer than two are on
     their way is not kept waiting; whoever does meanwhile goes with the next ones, and what several
-    ask alike is read once for all of them."""
+    ask alike is read once for all of them. Who waits `patience` seconds to go is told Busy."""
 
     def __init__(
-        self, read: Callable[[Sequence[Q]], Awaitable[Sequence[R | CallstoreError]]]
+        self,
+        read: Callable[[Sequence[Q]], Awaitable[Sequence[R | CallstoreError]]],
+        patience: float,
     ) -> None:
         self._read = read
+        self._patience = patience
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._asked: dict[Q, int] = {}  # of those that wait to go: which answer is its own
         self._answers: Reading[R] | None = None
@@ -67,8 +71,9 @@ class Gathering(Generic[Q, R]):
             reading.exception()  # seen: its callers may have given up
 
     async def _go(self, asked: dict[Q, int]) -> Sequence[R | CallstoreError]:
+        deadline = asyncio.get_running_loop().time() + self._patience
         await asyncio.sleep(0)  # an eager task, too, is asked something before it goes
-        async with self._slots:
+        async with turn(self._slots, deadline):
             if asked is self._asked:
                 self._answers = None  # who comes now is too late
             return await self._read([*asked])

@@ -50,7 +50,7 @@ class MongoStore:
     def __init__(self, url: str, *, patience: float) -> None:
         self._engine = Engine(url, patience)
         self._places = batches.Places()
-        self._histories = Gathering(self._newest)
+        self._histories = Gathering(self._newest, patience)
         self.structure = MongoStructure(self._engine)
         self.papers = MongoPapers(self._engine)
         self.watching = MongoWatching(self._engine)
