@@ -10,14 +10,19 @@ import pytest
 from bson import ObjectId
 from pymongo import MongoClient
 from tests.stores import database
+from tests.stores.filling import said_and_recorded
 from tests.stores.listening import Failed, asked, listening
 
 from callstore import Call, Calls, errors, open_calls
+from callstore.calls.lifecycle.turn import Erased
+from callstore.calls.model import replace
+from callstore.stores.mongo import batches
+from callstore.stores.protocol import Changed
 from callstore.testing.contract.quality import report_at
 from callstore.testing.contract.races import at_once, kinds
 from callstore.testing.contract.recordings import SOUND, stream
 from callstore.testing.contract.world import ANN, BOB, ROOM, check_sound, told
-from callstore.testing.data import conversation, user
+from callstore.testing.data import chosen_id, conversation, user
 
 Document = dict[str, Any]
 Failing = Callable[..., Any]
@@ -287,3 +292,19 @@ async def test_acts_whose_commit_had_no_answer_are_written_down_once(
     page = await calls.audit.list()
     assert sorted(str(entry.by) for entry in page.items) == ["0", "1", "2", "3", "4"]
     assert (await calls.audit.verify()).ok
+
+
+async def test_what_is_of_a_call_that_goes_is_not_looked_for(calls: Calls) -> None:
+    """A caption that comes in the same group: it is gone in any case."""
+    call = await calls.start(ROOM, ANN)
+    (caption,) = said_and_recorded(call)["CallTranscription"]
+    goes = Erased(erasure_id=chosen_id(1), call=call, at=call.created_at)
+    for before in (None, replace(caption, text="before")):
+        marker = batches._marker(Changed(captions=[(before, caption)], erased=[goes]))
+        assert marker is not None
+        assert (marker.collection, marker.matching, marker.others) == ("CallSession", None, ())
+
+
+async def test_where_others_are_in_the_way_of_a_migration(calls: Calls, failing: Failing) -> None:
+    with failing("listCollections", **CONFLICT), pytest.raises(errors.Busy):
+        await calls.schema.plan()
