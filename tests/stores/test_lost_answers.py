@@ -18,6 +18,7 @@ from callstore.calls.lifecycle.turn import Erased
 from callstore.calls.model import replace
 from callstore.stores.mongo import batches
 from callstore.stores.protocol import Changed
+from callstore.testing import FakeClock
 from callstore.testing.contract.quality import report_at
 from callstore.testing.contract.races import at_once, kinds
 from callstore.testing.contract.recordings import SOUND, stream
@@ -308,3 +309,48 @@ async def test_what_is_of_a_call_that_goes_is_not_looked_for(calls: Calls) -> No
 async def test_where_others_are_in_the_way_of_a_migration(calls: Calls, failing: Failing) -> None:
     with failing("listCollections", **CONFLICT), pytest.raises(errors.Busy):
         await calls.schema.plan()
+
+
+async def analysable(calls: Calls, room: str, at: datetime) -> str:
+    """The id of a call that has ended and has samples."""
+    call = await calls.start(room, ANN)
+    await calls.quality.report(call.id, ANN, report_at(at, 100))
+    await calls.end(call.id)
+    return call.id
+
+
+async def test_a_large_call_has_the_time_it_takes(
+    empty_mongo: str, failing: Failing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To mark all its samples, and to say of each when it goes."""
+    monkeypatch.setattr("callstore.stores.mongo.engine._ATTEMPT", 0.2)
+    monkeypatch.setattr("callstore.retention.facade.STAMPED", 1)
+    clock = FakeClock()
+    samples = f"{empty_mongo.rpartition('/')[2]}.CallQualitySample"
+    slow = {"namespace": samples, "blockConnection": True, "blockTimeMS": 400}
+    async with open_calls(empty_mongo, clock=clock, settings={"command_deadline": 1}) as calls:
+        id = await analysable(calls, ROOM, clock())
+        clock.advance(3600)
+        with failing("update", 1000, **slow):
+            await calls.quality.analyse(id)
+            await calls.retention.run()
+        (sample,) = await calls._store.samples(id)
+        assert sample.analysed
+        assert sample.expires_at is not None
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_call_that_takes_too_long_keeps_no_other_from_its_analysis(
+    calls: Calls, failing: Failing, empty_mongo: str, times: int
+) -> None:
+    for n in range(2):
+        await analysable(calls, conversation(n), datetime.now(UTC))
+    samples = f"{empty_mongo.rpartition('/')[2]}.CallQualitySample"
+    with failing("find", times, namespace=samples, errorCode=50):
+        if times == 1:
+            report = await calls.sweep()
+            assert (report.analysed, report.failed) == (1, 1)
+        else:  # the store is away
+            with pytest.raises(errors.StoreUnavailable, match="did not answer in time"):
+                await calls.sweep()
+    assert (await calls.sweep()).analysed == times

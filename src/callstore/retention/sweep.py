@@ -155,13 +155,20 @@ class Sweep:
         return events
 
     async def _analyse_ended(self) -> int:
-        count = 0
+        """One call may be too much for the store; where the next one is, too, it is away."""
+        count, too_much = 0, False
         for call_id in await self._store.unanalysed():
             if not await self._keep_lease():
                 break
             try:
                 await self._chores.analyse(call_id)
-                count += 1
+                count, too_much = count + 1, False
+            except (Busy, StoreUnavailable) as error:
+                if too_much:
+                    raise
+                too_much = True
+                self._failed += 1
+                _log.error("call %s could not be analysed", call_id, exc_info=error)
             except CallstoreError as error:
                 self._failed += _passed_over(call_id, error)
         return count

@@ -118,7 +118,7 @@ class MongoStore:
                 await samples.update_many(new, {"$set": {"analysed": True}}, session=session)
             return True, Marker(collection="CallAnalytics", id=oid(analytics.id))
 
-        return await self._engine.change(work)
+        return await self._engine.change(work, LONG)  # a day of a large call has a million samples
 
     async def add_rows(self, rows: dict[str, list[Any]]) -> None:
         db = self._engine.db
@@ -232,7 +232,7 @@ class MongoStore:
 
     async def samples(self, call_id: str) -> list[Sample]:
         order = [("participantId", 1), ("at", 1), ("_id", 1)]
-        return await self._of_call("CallQualitySample", call_id, {}, sort=order)
+        return await self._of_call("CallQualitySample", call_id, {}, long=True, sort=order)
 
     async def analytics(self, call_id: str) -> Analytics | None:
         found: list[Analytics] = await self._of_call("CallAnalytics", call_id, {})
@@ -292,7 +292,7 @@ class MongoStore:
         return await self._engine.read(work)
 
     async def _of_call(
-        self, collection: str, call_id: str, where: Filter, **options: Any
+        self, collection: str, call_id: str, where: Filter, *, long: bool = False, **options: Any
     ) -> list[Any]:
         db, decode = self._engine.db, CODECS[collection].decode
 
@@ -302,7 +302,7 @@ class MongoStore:
 
             return await self._in_call(call_id, session, read, [])
 
-        return [decode(document) for document in await self._engine.read(work)]
+        return [decode(document) for document in await self._engine.read(work, long=long)]
 
     async def _in_call(
         self, call_id: str, session: Session, read: Callable[[Filter], Awaitable[T]], nothing: T
@@ -342,11 +342,11 @@ class MongoStore:
 
     async def stamp(self, horizons: str, ended_before: datetime, limit: int, decide: Decide) -> int:
         work = partial(expiry.stamp, self._engine.db, horizons, ended_before, limit, decide)
-        return await self._engine.change(work)
+        return await self._engine.change(work, _patience(limit))
 
     async def expire_calls(self, now: datetime, horizons: str, limit: int) -> dict[str, int]:
         args = self._engine.db, now, horizons, limit
-        return await self._engine.change(partial(expiry.expire_calls, *args))
+        return await self._engine.change(partial(expiry.expire_calls, *args), _patience(limit))
 
     async def expire_rows(self, collection: str, now: datetime, limit: int) -> int:
         work = partial(expiry.expire_rows, self._engine.db, collection, now, limit)
@@ -384,3 +384,8 @@ class MongoStore:
     async def close(self) -> None:
         await self._histories.close()
         await self._engine.close()
+
+
+def _patience(calls: int) -> float | None:
+    """For all rows of so many: of one, as long as it may take, for fewer there are not."""
+    return LONG if calls == 1 else None
