@@ -98,3 +98,11 @@ def within(was: Any, now: Any) -> bool:
     if isinstance(was, list):
         return len(was) == len(now) and all(map(within, was, now))
     return was is None or was == now or str(was).replace(".000Z", "Z") == now
+
+
+def many(prisma: Prisma, calls: int) -> None:
+    for _ in range(calls):
+        call = prisma.create_call(ObjectId(), ANN)
+        prisma.join_call(call, BOB)
+        prisma.later(1)
+        prisma.end_call(call, ANN)

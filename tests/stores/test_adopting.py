@@ -18,6 +18,7 @@ from tests.stores.adopting import (
     HALL,
     ROOM,
     a_history,
+    many,
     plan,
     sound,
     up,
@@ -259,14 +260,6 @@ class TestBeforeIt:
         assert database.rows(new_mongo, but=()) == before
 
 
-def many(prisma: Prisma, calls: int) -> None:
-    for _ in range(calls):
-        call = prisma.create_call(ObjectId(), ANN)
-        prisma.join_call(call, BOB)
-        prisma.later(1)
-        prisma.end_call(call, ANN)
-
-
 @pytest.mark.parametrize("batch", [1, 2])  # of four
 async def test_one_that_is_killed_at_any_batch_goes_on(new_mongo: str, db: Any, batch: int) -> None:
     many(Prisma(db), 1000)
@@ -283,22 +276,6 @@ async def test_one_that_is_killed_at_any_batch_goes_on(new_mongo: str, db: Any, 
     assert len(rows["CallParticipant"]) == len(rows["CallLogEntry"]) == 2000
     assert len(rows["CallEvent"]) == 5000
     async with open_calls(new_mongo) as calls:
-        assert (await calls.doctor()).findings == []
-
-
-async def test_what_comes_meanwhile_is_taken_over_with_its_call(new_mongo: str, db: Any) -> None:
-    """Rows of calls that were taken over already, by code that still writes as Prisma does."""
-    prisma = Prisma(db)
-    many(prisma, 300)
-    killed_at("taking over calls", 1, new_mongo)
-    call = db["CallSession"].find_one({"version": 1})["_id"]
-    prisma.join_call(call, CAT)
-    async with open_calls(new_mongo, check_schema=False) as calls:
-        await calls._store.change_lease("schema", lambda old: old and ended(old))
-        await calls.schema.up()
-    async with open_calls(new_mongo) as calls:
-        assert (await calls.get(str(call))).joined_count == 3
-        await sound(calls, new_mongo)
         assert (await calls.doctor()).findings == []
 
 

@@ -11,7 +11,6 @@ from tests.stores.adopting import (
     ANN,
     BOB,
     CAT,
-    DAN,
     ROOM,
     a_history,
     plan,
@@ -20,7 +19,6 @@ from tests.stores.adopting import (
 )
 from tests.stores.adopting import db as db
 from tests.stores.adopting import prisma as prisma
-from tests.stores.listening import Started, once
 from tests.stores.prisma import BEGUN, Prisma
 
 from callstore import User, errors, open_calls
@@ -349,36 +347,3 @@ async def test_rows_past_their_time_are_counted(new_mongo: str, prisma: Prisma) 
     report = (await plan(new_mongo)).adoption
     assert report is not None
     assert report.expired["CallSession"] == 1
-
-
-async def test_what_its_writer_changes_meanwhile_is_not_undone(new_mongo: str, db: Any) -> None:
-    prisma = Prisma(db)
-    made = a_history(prisma)
-
-    def writes_calls(event: Started) -> bool:
-        """A batch of them has been read."""
-        return event.command.get("update") == "CallSession"
-
-    with once(writes_calls, lambda: prisma.end_call(made["live"], DAN)):
-        await up(new_mongo)
-    async with open_calls(new_mongo) as calls:
-        assert (await calls.get(str(made["live"]))).status == "ended"
-        await sound(calls, new_mongo)
-
-
-@pytest.mark.parametrize("call", ["orphan", "impossible"])
-async def test_what_comes_after_the_look_is_not_deleted_unasked(
-    new_mongo: str, db: Any, call: str
-) -> None:
-    """An orphan without drop_orphans; with it what is impossible, which is none."""
-    a_history(Prisma(db))
-    gone = ObjectId()
-    late = {"_id": ObjectId(), "callSessionId": gone if call == "orphan" else str(gone)}
-
-    def comes(what: str, done: int, total: int) -> None:
-        if what == "looking at calls" and db["CallParticipant"].find_one(late) is None:
-            db["CallParticipant"].insert_one(late)
-
-    with pytest.raises(errors.Conflict):
-        await up(new_mongo, progress=comes, drop_orphans=call == "impossible")
-    assert db["CallParticipant"].find_one(late) == late

@@ -121,7 +121,8 @@ class Adoption:
                 await self._take(ids, older, choices)
         # From here on nothing more comes that does not fit; what has come meanwhile is taken over.
         await self._adopting.hold_rules(self._wanted)
-        late, older = await self._adopting.late(), _older(await self._adopting.live_calls())
+        older = _older(await self._adopting.live_calls())
+        late = sorted({*await self._adopting.late(), *older})
         for first in range(0, len(late), FEW):
             await self._take(late[first : first + FEW], older, choices)
         for change in unique:  # by which rows were found

@@ -54,7 +54,8 @@ class Adopting(Protocol):
         """From here on rows that do not fit `wanted` are refused; those that are there stay."""
 
     async def late(self) -> list[str]:
-        """The ids of calls of which anything is not callstore's yet. Reads everything, once."""
+        """The ids of calls of which anything is not callstore's yet, or something else has changed
+        since. Reads everything, once."""
         ...
 
     async def take_over(

@@ -31,7 +31,8 @@ class Problem(Row, frozen=True, kw_only=True):
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """A call with its rows. `again`: a row of it came after it had been taken over."""
+    """A call with its rows. `again`: it has been taken over before; `done`: and nothing of it has
+    come, or changed, since."""
 
     call: Raw
     participants: list[Raw]
@@ -39,6 +40,7 @@ class Found(Struct, frozen=True, kw_only=True):
     recordings: list[Raw]
     analyses: list[Raw]
     again: bool = False
+    done: bool = False
 
     @property
     def rows(self) -> dict[str, list[Raw]]:

@@ -52,15 +52,15 @@ class MongoAdopting:
             calls = await self._next(_CALLS, after, limit, session)
             return calls, await self._whole(calls, session)
 
-        calls, found = await self._engine.read(work, long=True)
+        calls, whole = await self._engine.read(work, long=True)
+        found = [each for each in whole if not each.done]
         return found, calls[-1]["_id"] if len(calls) == limit else None
 
     async def _whole(self, calls: list[Document], session: Session) -> list[Found]:
-        """With their rows, those that have not been taken over."""
+        """With their rows."""
         ids = [call["_id"] for call in calls]
         rows = [await self._of_calls(name, ids, session) for name in _OF_CALL]
-        found = (_found(call, [of.get(call["_id"], []) for of in rows]) for call in calls)
-        return [each for each in found if each is not None]
+        return [_found(call, [of.get(call["_id"], []) for of in rows]) for call in calls]
 
     async def _next(
         self, collection: str, after: Any, limit: int, session: Session, *fields: str
@@ -145,7 +145,8 @@ class MongoAdopting:
             found = []
             for name in COLLECTIONS:
                 of = "$_id" if name == _CALLS else "$callSessionId"
-                pipeline = [{"$match": _lacking(name)}, {"$group": {"_id": of}}]
+                where = {"$or": [_lacking(name), *_CHANGED.get(name, [])]}
+                pipeline: list[Document] = [{"$match": where}, {"$group": {"_id": of}}]
                 rows = await self._db[name].aggregate(pipeline, session=session)
                 found += await rows.to_list()
             return found
@@ -221,15 +222,34 @@ def _ours(collection: str, row: Document) -> bool:
     return all(key(name) in row for name in _FIELDS[collection])
 
 
+# What something else has written since into rows that were taken over: it knows neither `live` nor
+# stints.
+_LIVE = {"status": {"$in": [*LIVE_STATUSES]}}
+_OPEN = {"stints": {"$elemMatch": {"leftAt": None}}}
+_CHANGED: dict[str, list[Document]] = {
+    "CallSession": [{"live": True, "$nor": [_LIVE]}, {"live": {"$ne": True}, **_LIVE}],
+    "CallParticipant": [
+        {"leftAt": {"$ne": None}, **_OPEN},
+        {"leftAt": None, "stints": {"$ne": []}, "$nor": [_OPEN]},
+    ],
+}
+
+
+def _is_changed(call: Document, participants: list[Document]) -> bool:
+    """As `_CHANGED` has it."""
+    stints = [(row["leftAt"], row["stints"]) for row in participants if row["stints"]]
+    return (call["live"] is True) != (call["status"] in LIVE_STATUSES) or any(
+        (left is None) == all(stint["leftAt"] is not None for stint in its) for left, its in stints
+    )
+
+
 def _problem(kind: Any, collection: str, row: Document, detail: str) -> Problem:
     return Problem(kind=kind, collection=collection, id=str(row["_id"]), detail=detail)
 
 
-def _found(call: Document, rows: list[list[Document]]) -> Found | None:
-    """None where all of it has been taken over."""
+def _found(call: Document, rows: list[list[Document]]) -> Found:
     again = _ours(_CALLS, call)
-    if again and all(_ours(n, row) for n, of in zip(_OF_CALL, rows, strict=True) for row in of):
-        return None
+    ours = again and all(_ours(n, r) for n, of in zip(_OF_CALL, rows, strict=True) for r in of)
     participants, captions, recordings, analyses = ([*map(_raw, of)] for of in rows)
     return Found(
         call=_raw(call),
@@ -238,6 +258,7 @@ def _found(call: Document, rows: list[list[Document]]) -> Found | None:
         recordings=recordings,
         analyses=analyses,
         again=again,
+        done=ours and not _is_changed(call, rows[0]),
     )
 
 
