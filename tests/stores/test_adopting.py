@@ -3,10 +3,11 @@
 import re
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from bson import ObjectId
+from bson import DatetimeMS, ObjectId
 from msgspec.structs import replace
 from tests.stores import database
 from tests.stores.adopting import (
@@ -30,7 +31,7 @@ from tests.stores.explained import explained
 from tests.stores.migrating import ended, killed_at
 from tests.stores.prisma import Prisma, make_unique
 
-from callstore import Guest, User, errors, open_calls
+from callstore import Guest, User, copy_calls, errors, open_calls
 from callstore.ids import id_maker
 from callstore.schema.adoption.adopt import Keeping, adopt
 from callstore.schema.adoption.model import Adopted, Found
@@ -295,3 +296,23 @@ async def test_rows_of_a_call_are_found_by_the_documents_indexes(new_mongo: str,
     costly = (t for t in queries if "COLLSCAN" in t.stages or t.documents > t.returned + 1)
     times = Counter(re.sub(r"ObjectId\('\w+'\)", "an id", str(t.command)) for t in costly)
     assert set(times.values()) == {1, 2}  # once more, to drop what belongs to nothing
+
+
+async def test_what_a_host_keeps_in_its_rows_is_in_nobodys_way(
+    new_mongo: str, db: Any, tmp_path: Path
+) -> None:
+    """Whatever it is: JavaScript's last date is past Python's."""
+    made = a_history(Prisma(db))
+    never = {"$set": {"remindAt": DatetimeMS(8_640_000_000_000_000), "tenant": ["x", {"y": 1.5}]}}
+    for name in DOCUMENT:
+        db[name].update_many({}, never)
+    await up(new_mongo)
+    async with open_calls(new_mongo) as calls:
+        assert (await calls.get(str(made["live"]))).live
+        assert (await calls.history(str(ROOM))).items
+        assert (await calls.sweep()).failed == 0
+        await calls.end(str(made["live"]))
+        await sound(calls, new_mongo)
+    assert (await copy_calls(new_mongo, f"sqlite:///{tmp_path}/calls.db", live=True)).verified
+    for row in database.rows(new_mongo)["CallSession"]:
+        assert row["tenant"] == ["x", {"y": 1.5}]

@@ -107,6 +107,20 @@ async def test_whoever_was_erased_meanwhile_is_erased_there(
         assert (await calls.log(BOB)).items == []
 
 
+async def test_what_a_host_keeps_in_its_rows_stays_there(
+    file: Callable[[str], str], new_mongo: str
+) -> None:
+    async with open_calls(file("a")) as calls:
+        call = await calls.start(ROOM, ANN)
+        await copy_calls(file("a"), new_mongo, live=True)
+        database.change(new_mongo, "CallSession", tenant="acme")
+        await calls.end(call.id)
+    report = await copy_calls(file("a"), new_mongo)
+    assert (report.verified, report.collections["CallSession"].written) == (True, 1)
+    (row,) = database.rows(new_mongo)["CallSession"]
+    assert (row["tenant"], row["status"]) == ("acme", "ended")
+
+
 async def test_an_id_that_is_used_again_elsewhere_is_copied(way: tuple[str, str]) -> None:
     src, dst = way
     async with open_calls(src) as calls:

@@ -1,11 +1,13 @@
 """What a database must refuse is tried, and told where it is taken; on every store."""
 
+from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.stores import database
 from tests.stores.filling import filled
 
-from callstore import open_calls
+from callstore import errors, open_calls
 from callstore.schema.tables import COLLECTIONS
 
 
@@ -25,6 +27,15 @@ async def test_all_that_must_be_refused_is(new_url: str) -> None:
         for index in collection.indexes:
             assert not index.unique or (collection.name, f"{index.name}, twice") in names
     assert database.rows(new_url) == before
+
+
+async def test_where_others_are_at_it_nothing_is_said_of_a_probe(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/calls.db"
+    async with open_calls(url, settings={"command_deadline": 1}) as calls:
+        with database.sqlite_file(url) as db:
+            db.execute("BEGIN IMMEDIATE")
+            with pytest.raises(errors.Busy):
+                await calls.schema.verify()
 
 
 async def test_what_is_taken_that_must_not_be_is_told(new_url: str) -> None:

@@ -8,7 +8,15 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from callstore.calls.model import Label
-from callstore.errors import Conflict, Held, Invalid, SchemaMismatch, StoreError, StoreUnavailable
+from callstore.errors import (
+    Busy,
+    Conflict,
+    Held,
+    Invalid,
+    SchemaMismatch,
+    StoreError,
+    StoreUnavailable,
+)
 from callstore.privacy.audit import Audit
 from callstore.schema.adopting import Adoption, Choices
 from callstore.schema.adoption.adopt import Keeping
@@ -277,7 +285,7 @@ class Schema:
     async def _tried(self, probe: ProbeOf) -> Probe:
         try:
             refusal = await self._structure.probe(probe.rows)
-        except StoreUnavailable:
+        except (Busy, StoreUnavailable):
             raise
         except StoreError as error:  # a row that the tried one needs
             ok, detail = False, str(error)

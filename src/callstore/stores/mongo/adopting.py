@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from bson import CodecOptions, DatetimeConversion, DBRef, ObjectId
+from bson import DBRef, ObjectId
 from pymongo import DeleteMany, UpdateOne
 
 from callstore.calls.model import LIVE_STATUSES
@@ -33,17 +33,13 @@ class MongoAdopting:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._db = engine.db
-        # Dates that Python cannot have are told of like any other wrong value.
-        self._read: Database = engine.db.with_options(
-            codec_options=CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
-        )
 
     async def live_calls(self) -> list[Raw]:
         where = {"_id": OBJECT_ID, "status": {"$in": [*LIVE_STATUSES]}}
         fields = {"conversationId": 1, "createdAt": 1}
 
         async def work(session: Session) -> list[Document]:
-            return await fetch(self._read, _CALLS, where, session, projection=fields)
+            return await fetch(self._db, _CALLS, where, session, projection=fields)
 
         return [_raw(each) for each in await self._engine.read(work, long=True)]
 
@@ -67,14 +63,14 @@ class MongoAdopting:
     ) -> list[Document]:
         """By `_id`; of those that are ObjectIds."""
         where = {"_id": OBJECT_ID if after is None else {"$gt": after}}
-        found = self._read[collection].find(where, fields or None, session=session, hint="_id_")
+        found = self._db[collection].find(where, fields or None, session=session, hint="_id_")
         return await found.sort("_id", 1).limit(limit).to_list()
 
     async def _of_calls(
         self, collection: str, ids: list[Any], session: Session
     ) -> dict[Any, list[Document]]:
         rows: dict[Any, list[Document]] = {}
-        for row in await fetch(self._read, collection, {"callSessionId": {"$in": ids}}, session):
+        for row in await fetch(self._db, collection, {"callSessionId": {"$in": ids}}, session):
             if isinstance(row["callSessionId"], ObjectId):  # and no list that has one
                 rows.setdefault(row["callSessionId"], []).append(row)
         return rows
@@ -110,7 +106,7 @@ class MongoAdopting:
 
     async def _some(self, collection: str, where: Document, session: Session) -> list[Document]:
         """Enough to tell of."""
-        found = self._read[collection].find(where, {"_id": 1}, session=session)
+        found = self._db[collection].find(where, {"_id": 1}, session=session)
         return await found.limit(_ROWS).to_list()
 
     async def _orphans(
@@ -121,7 +117,7 @@ class MongoAdopting:
         known = [row for row in rows if isinstance(row.get("callSessionId"), ObjectId | None)]
         ids = {row.get("callSessionId") for row in known}
         calls = await fetch(
-            self._read, _CALLS, {"_id": {"$in": [*ids]}}, session, projection={"_id": 1}
+            self._db, _CALLS, {"_id": {"$in": [*ids]}}, session, projection={"_id": 1}
         )
         there = {call["_id"] for call in calls}
         more = rows[-1]["_id"] if len(rows) == _ROWS else None
@@ -159,7 +155,7 @@ class MongoAdopting:
     ) -> None:
         async def work(session: Session) -> tuple[None, Marker | None]:
             where = {"_id": {"$in": [oid(id) for id in ids]}}
-            found = await self._whole(await fetch(self._read, _CALLS, where, session), session)
+            found = await self._whole(await fetch(self._db, _CALLS, where, session), session)
             return None, await _put(self._db, decide(found), session) if found else None
 
         try:

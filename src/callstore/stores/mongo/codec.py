@@ -12,6 +12,7 @@ import msgspec
 from bson import DBRef, MinKey, ObjectId
 from msgspec import Struct
 
+from callstore.errors import StoreError
 from callstore.ids import Id
 from callstore.schema import tables
 from callstore.schema.declaration import Collection, Field, fields_of
@@ -149,8 +150,11 @@ def _may_be_anything(annotation: Any) -> bool:
 
 def utc(moment: datetime) -> datetime:
     """The driver gives times without a zone: five times faster, and they are UTC. Adding is five
-    times faster again than `replace`."""
-    return EPOCH + (moment - _NAIVE_EPOCH)
+    times faster again than `replace`. StoreError for one that Python cannot have."""
+    try:
+        return EPOCH + (moment - _NAIVE_EPOCH)
+    except TypeError:  # it is a DatetimeMS
+        raise StoreError(f"the database has a date that no call can have, {moment} ms") from None
 
 
 _NAIVE_EPOCH = EPOCH.replace(tzinfo=None)

@@ -4,10 +4,11 @@ import contextlib
 import re
 import warnings
 from collections.abc import Iterator
+from textwrap import shorten
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from bson import CodecOptions
+from bson import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
 from pymongo import AsyncMongoClient, errors
 from pymongo.asynchronous.database import AsyncDatabase
@@ -24,6 +25,9 @@ Database = AsyncDatabase[dict[str, Any]]
 DEFAULT_DATABASE = "callstore"
 SNAPSHOT = ReadConcern("snapshot")
 MAJORITY = WriteConcern("majority")
+# Naive datetimes are UTC, as the codec expects them; a date that Python cannot have, in a field of
+# the host's, is no reason not to read the row.
+_OPTIONS = CodecOptions[dict[str, Any]](datetime_conversion=DatetimeConversion.DATETIME_AUTO)
 _NAME = re.compile(r"[\w-]{0,63}")
 _OLDEST = 17  # the wire version of MongoDB 6.0
 
@@ -58,7 +62,7 @@ def database(client: Client) -> Database:
     the URL says."""
     found = client.get_default_database(DEFAULT_DATABASE)
     return found.with_options(
-        codec_options=CodecOptions(),  # as the codec expects it
+        codec_options=_OPTIONS,
         read_preference=ReadPreference.PRIMARY,
         write_concern=MAJORITY,
         read_concern=ReadConcern("majority"),
@@ -124,7 +128,8 @@ def translation(error: errors.PyMongoError) -> Exception:
     if codes & {_WRITE_CONFLICT, _LOCK_TIMEOUT, _DUPLICATE}:
         return WriteConflict(_message(error))
     if denied(error):
-        return StoreUnavailable(f"the database refused the credentials: {_message(error)}")
+        said = shorten(_message(error), 150)  # the command is in it, which may be a validator's
+        return StoreUnavailable(f"the database refused the credentials: {said}")
     if error.timeout and not isinstance(error, errors.ServerSelectionTimeoutError):
         return Lost(f"MongoDB did not answer in time: {_message(error)}")
     unreachable = (errors.ConnectionFailure, errors.ConfigurationError)  # a name in no DNS

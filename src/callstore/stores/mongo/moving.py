@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pymongo import ReplaceOne
+from pymongo import UpdateOne
 
 from callstore.schema.declaration import Collection
 from callstore.stores.mongo.codec import CODECS, Document
@@ -44,7 +44,8 @@ async def put(
     there = {"_id": {"$in": [*places]}}
     found = db[collection.name].find(there, fields, session=session, hint="_id_")
     places |= {each["_id"]: each async for each in found}
-    writes = [ReplaceOne(places[each["_id"]], each, upsert=True) for each in documents]
+    # What else is in a row stays in it.
+    writes = [UpdateOne(places[each.pop("_id")], {"$set": each}, upsert=True) for each in documents]
     with singly(f"{collection.name} has another row in place of one"):
         await db[collection.name].bulk_write(writes, ordered=False, session=session)
     return None, None

@@ -222,9 +222,11 @@ class MongoStructure:
     async def holds(self) -> list[str]:
         some = self._db["CallSession"].find({"holds": {"$nin": [None, []]}}, {"holds": 1})
         found = await self._engine.doing(some.limit(100).to_list())
-        in_force = self._db["CallHold"].find({"releasedAt": None}, {"_id": 1}).limit(100)
-        rows = await self._engine.doing(in_force.to_list())
-        return sorted({id for row in found for id in row["holds"]} | {str(r["_id"]) for r in rows})
+        in_force = self._db["CallHold"].find({"releasedAt": None}, {"_id": 1})
+        latest = in_force.sort([("placedAt", -1), ("_id", -1)]).limit(100)
+        rows = await self._engine.doing(latest.to_list())
+        ids = [id for row in found for id in row["holds"]] + [row["_id"] for row in rows]
+        return sorted({str(id) for id in ids})
 
     async def drop(self) -> None:
         # What says that this is callstore's is last: one that was cut off is dropped again.
