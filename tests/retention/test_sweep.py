@@ -55,7 +55,9 @@ async def test_samples_that_came_during_an_analysis_bring_another() -> None:
         late = clock.advance(1)
         await calls.quality.report(call.id, BEN, report, at=late)
         # As if this analysis had been under way when the report came.
-        await calls._store.save_analysis(made, seen=3)
+        seen = [s for s in await calls._store.samples(call.id) if s.at < late]
+        await calls._store.save_analysis(made)
+        await calls._store.mark_analysed(seen, late)
         assert await calls._store.unanalysed() == [call.id]
         assert (await calls.sweep()).analysed == 1
         assert (await calls.sweep()).analysed == 0

@@ -55,6 +55,7 @@ class World:
             await self.calls.quality.report(
                 self.live[n].id, user(n + 1), report_at(self.clock(), 100)
             )
+        self.samples = await self.calls._store.samples(self.live[1].id)
         for call, speaker in ((self.live[20], user(21)), (self.live[21], user(22))):
             said = [
                 {
@@ -253,6 +254,7 @@ METHODS: dict[str, Work] = {
     "timeline": lambda w: w.calls.timeline(w.ended.id),
     "timeline, after": lambda w: w.calls.timeline(w.ended.id, after=2, limit=3),
     "analyse": lambda w: w.calls.quality.analyse(w.live[1].id),
+    "analysed": lambda w: w.calls._store.mark_analysed(w.samples, w.clock()),
     "analytics": lambda w: w.calls._store.analytics(w.live[1].id),
     "a caption": lambda w: w.say("a word more"),
     "a caption again": lambda w: w.say("3"),

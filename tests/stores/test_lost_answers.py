@@ -322,7 +322,7 @@ async def analysable(calls: Calls, room: str, at: datetime) -> str:
 async def test_a_large_call_has_the_time_it_takes(
     empty_mongo: str, failing: Failing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To mark all its samples, and to say of each when it goes."""
+    """To say of each of its rows when it goes."""
     monkeypatch.setattr("callstore.stores.mongo.engine._ATTEMPT", 0.2)
     monkeypatch.setattr("callstore.retention.facade.STAMPED", 1)
     clock = FakeClock()
@@ -331,12 +331,38 @@ async def test_a_large_call_has_the_time_it_takes(
     async with open_calls(empty_mongo, clock=clock, settings={"command_deadline": 1}) as calls:
         id = await analysable(calls, ROOM, clock())
         clock.advance(3600)
+        await calls.quality.analyse(id)
         with failing("update", 1000, **slow):
-            await calls.quality.analyse(id)
             await calls.retention.run()
         (sample,) = await calls._store.samples(id)
         assert sample.analysed
         assert sample.expires_at is not None
+
+
+async def test_very_many_samples_are_seen_and_stamped_some_at_a_time(
+    empty_mongo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callstore.quality.facade.TOGETHER", 3)
+    monkeypatch.setattr("callstore.stores.mongo.expiry.SAMPLES", 3)
+    clock = FakeClock()
+    async with open_calls(empty_mongo, clock=clock) as calls:
+        small = [await analysable(calls, conversation(n), clock()) for n in (1, 2)]
+        call = await calls.start(ROOM, ANN)
+        for packets in range(8):
+            await calls.quality.report(call.id, ANN, report_at(clock(), packets))
+            clock.advance(5)
+        await calls.end(call.id)
+        clock.advance(3600)
+        assert (await calls.sweep()).analysed == 3
+        for id in (*small, call.id):
+            samples = await calls._store.samples(id)
+            assert all(sample.analysed for sample in samples)
+            (at,) = {sample.expires_at for sample in samples}
+            assert at is not None
+        assert (await calls.sweep()).analysed == 0
+        await calls.holds.place(call_id=call.id, reason="a lawsuit")
+        await calls.sweep()
+        assert {each.expires_at for each in await calls._store.samples(call.id)} == {None}
 
 
 @pytest.mark.parametrize("times", [1, 2])

@@ -115,7 +115,7 @@ PLANS: dict[str, tuple[str, list[str]]] = {
     "overdue": (queries.OVERDUE, DOING),
     "due": (queries.DUE, [*DOING, "c CallSession_ringDeadline", "c CallSession_fewSince"]),
     "unanalysed": (queries.UNANALYSED, ["n CallQualitySample_new", "c key"]),
-    "mark samples": (queries.MARK_SAMPLES, ["s key", "o key"]),
+    "mark a sample": (queries.MARK_SAMPLE, ["CallQualitySample key"]),
     "stamp anew": (queries.STAMP_ANEW, ["CallSession key"]),
     "delete analytics": (queries.DELETE_ANALYTICS, ["CallAnalytics key"]),
     "counted": (queries.COUNTED, ["c key", "p key", "e key", "v key", "v key", "v key"]),
@@ -190,6 +190,10 @@ PLANS: dict[str, tuple[str, list[str]]] = {
     "delete what a participant said": (
         erasing_queries.OF_PARTICIPANT["CallTranscription"],
         ["CallTranscription key"],
+    ),
+    "delete some samples": (
+        erasing_queries.THIN,
+        ["CallQualitySample key"] * 3,
     ),
     "delete a participant": (
         erasing_queries.DELETE_ROW["CallParticipant"],

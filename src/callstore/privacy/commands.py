@@ -44,5 +44,10 @@ class EraseParty(_Erasing, frozen=True, kw_only=True):
     recordings: EraseRecordings  # whose files have gone before
 
 
+class DeleteSamples(_Erasing, frozen=True, kw_only=True):
+    """Some samples of a call that is about to be deleted: there may be a million, too many to go
+    with it at once."""
+
+
 class DeleteCall(_Erasing, frozen=True, kw_only=True):
     """All rows of an ended call, for an erasure that keeps the count of them."""

@@ -21,13 +21,20 @@ from callstore.calls.lifecycle.turn import (
 from callstore.calls.model import LogEntry, Participant, Party, Row, replace
 from callstore.errors import Conflict
 from callstore.ids import NOBODY
-from callstore.privacy.commands import DeleteCall, EraseParty, PlaceHold, ReleaseHold
+from callstore.privacy.commands import (
+    DeleteCall,
+    DeleteSamples,
+    EraseParty,
+    PlaceHold,
+    ReleaseHold,
+)
 from callstore.privacy.counting import counted
 from callstore.privacy.model import Counts
 from callstore.privacy.personal import nulled
 from callstore.recordings.model import Recording
 
 R = TypeVar("R", bound=Row)
+TOGETHER = 10_000  # samples
 KEEP, OTHERS = "recordings=keep", "another party asked for it"
 """Why a recording's file stays by the rules."""
 
@@ -46,12 +53,24 @@ def _release(state: State, command: ReleaseHold, context: Context) -> Transition
     return expiry.settled(turn)
 
 
-def _delete(state: State, command: DeleteCall, context: Context) -> Transition:
-    """Files go before rows: Conflict while a recording has one, or may get one."""
+def _thin(state: State, command: DeleteSamples, context: Context) -> Transition:
+    turn = _free_to_go(state, context)
+    erased = Erased(erasure_id=command.erasure_id, call=turn.call, samples=TOGETHER, at=turn.now)
+    turn.made.erased = turn.made.answer = erased
+    return turn.done()
+
+
+def _free_to_go(state: State, context: Context) -> Turn:
     turn = Turn(state, context)
     held.need_free(turn)
     if turn.call.live:
         raise Conflict(f"call {turn.call.id} is live")
+    return turn
+
+
+def _delete(state: State, command: DeleteCall, context: Context) -> Transition:
+    """Files go before rows: Conflict while a recording has one, or may get one."""
+    turn = _free_to_go(state, context)
     erased = Erased(
         erasure_id=command.erasure_id, call=turn.call, lately=_went_on_lately(turn), at=turn.now
     )
@@ -182,5 +201,6 @@ DECIDERS: dict[type[commands.Command], Callable[[State, Any, Context], Transitio
     ReleaseHold: _release,
     EraseParty: _erase,
     DeleteCall: _delete,
+    DeleteSamples: _thin,
 }
 """What decides each command."""

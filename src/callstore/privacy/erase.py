@@ -24,7 +24,7 @@ from callstore.errors import (
     StoreError,
     StoreUnavailable,
 )
-from callstore.privacy.commands import DeleteCall, EraseParty
+from callstore.privacy.commands import DeleteCall, DeleteSamples, EraseParty
 from callstore.privacy.counting import of_holds, summed
 from callstore.privacy.decide import KEEP, OTHERS
 from callstore.privacy.model import Erasure, Hold, Kept
@@ -266,7 +266,19 @@ class Erasing:
                     raise outcome
         for row in some.recordings:
             await self._delete_file(row)
+        if isinstance(some.command, DeleteCall):
+            await self._thin(some.command)
         await self._group.submit(some.command)
+
+    async def _thin(self, command: DeleteCall) -> None:
+        """So that what is left of the call goes at once."""
+        thin = DeleteSamples(
+            call_id=command.call_id, erasure_id=command.erasure_id, since=command.since
+        )
+        more = True
+        while more:
+            erased = await self._group.submit(thin)
+            more = erased.went == erased.samples
 
     async def _delete_file(self, row: Recording) -> None:
         try:

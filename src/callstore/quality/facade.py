@@ -20,6 +20,8 @@ from callstore.stores.group import Group
 from callstore.stores.protocol import Store
 from callstore.validation import Time, check, cut
 
+TOGETHER = 10_000  # samples that are marked in one transaction
+
 
 class _Reported(Struct, frozen=True, kw_only=True):
     call_id: Id
@@ -95,9 +97,12 @@ class Quality:
         )
         if stored is not None:
             made = replace(made, id=stored.id, created_at=stored.created_at)
-        seen = None if call.live else len(samples)
-        if not await self._store.save_analysis(made, seen=seen):
+        if not await self._store.save_analysis(made):
             raise NotFound("call", id)  # it was deleted meanwhile
+        # Of a live call all are looked at again. What came meanwhile the next sweep sees, and all.
+        new = [] if call.live else [sample for sample in samples if not sample.analysed]
+        for first in range(0, len(new), TOGETHER):
+            await self._store.mark_analysed(new[first : first + TOGETHER], made.analyzed_at)
         return made
 
     async def get(self, call_id: str) -> Analytics:

@@ -188,7 +188,7 @@ class CommandBatch:
             kept.forget(made.erased)
             if (row := made.erased.participant) is not None:
                 changed.metrics[:] = [each for each in changed.metrics if each[0].id != row.id]
-            if made.erased.party is None:
+            if made.erased.whole:
                 self._deleted.add(made.call.id)
                 del self._kept[made.call.id]
                 _collect(kept, changed)

@@ -235,11 +235,14 @@ class Store(Protocol):
     async def hide(self, party: Party, call_ids: list[str] | None, at: datetime) -> int:
         """Hides the party's entries of these calls (None: all) from their log; how many."""
 
-    async def save_analysis(self, analytics: Analytics, *, seen: int | None) -> bool:
-        """Writes the call's analysis in place of an earlier one; False where the call is gone. With
-        `seen` (the call has ended) its samples are marked as analysed, unless there are more than
-        that. The next sweep says when all that goes."""
+    async def save_analysis(self, analytics: Analytics) -> bool:
+        """Writes the call's analysis in place of an earlier one; False where the call is gone. The
+        next sweep says when it goes."""
         ...
+
+    async def mark_analysed(self, samples: Sequence[Sample], at: datetime) -> None:
+        """Of one call, that its analysis has seen these; nothing where the call is gone. The next
+        sweep says when they go."""
 
     async def add_rows(self, rows: dict[str, list[Any]]) -> None:
         """Inserts rows by collection name, in one transaction: for seeding and moving. Conflict

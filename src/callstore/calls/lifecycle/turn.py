@@ -79,11 +79,14 @@ class Want(Struct, frozen=True, kw_only=True):
 
 class Erased(Struct, kw_only=True):
     """What goes of a call for an erasure, in the order of writing behind all else: everything, or
-    what is of a `party`. `counts` is filled as it goes."""
+    what is of a `party`, or `samples` of its samples at most, of which `went` went. `counts` is
+    filled as it goes."""
 
     erasure_id: str
     call: Call
     party: Party | None = None
+    samples: int = 0
+    went: int = 0
     participant: Participant | None = None  # the party's
     entry: LogEntry | None = None
     delete: bool = True  # the party's rows; else they stay without it
@@ -92,6 +95,11 @@ class Erased(Struct, kw_only=True):
     at: datetime
     kept: list[Kept] = field(default_factory=list)  # by the rules
     counts: Counts = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the call goes."""
+        return self.party is None and not self.samples
 
     @property
     def named(self) -> dict[str, str]:

@@ -170,7 +170,7 @@ def _set_metrics(row: Any, metrics: Any) -> UpdateOne:
 
 def _marker(changed: Changed) -> Marker | None:
     """A row that no other attempt inserts; else what has become of all that change."""
-    gone = {each.call.id for each in changed.erased if each.party is None}
+    gone = {each.call.id for each in changed.erased if each.whole}
     spoken = [new for old, new in changed.captions if old is None]
     inserted: dict[str, Sequence[Any]] = {
         tables.EVENT.name: changed.events,
@@ -194,6 +194,6 @@ def _marker(changed: Changed) -> Marker | None:
     changes += [
         Marker(collection=tables.CALL.name, id=oid(each.call.id), matching=None)
         for each in changed.erased
-        if each.party is None
+        if each.whole
     ]
     return replace(changes[0], others=tuple(changes[1:])) if changes else None

@@ -74,7 +74,10 @@ class Engine:
         while True:
             try:
                 async with turn(gate, None if long else deadline):
-                    limit = contextlib.nullcontext() if long else _limit(deadline, self._patience)
+                    # Done again it has its time anew: at the deadline's very end it would tell of
+                    # that, and not of what it met.
+                    until = deadline if tries == 0 else loop.time() + self._patience
+                    limit = contextlib.nullcontext() if long else _limit(until, self._patience)
                     with _cancellable(), connection.translated(), limit:
                         async with self._client.start_session(snapshot=True) as session:
                             return await work(session)

@@ -35,12 +35,27 @@ async def erase(db: Database, erased: Sequence[Erased], session: Session) -> Non
     for erasure_id in dict.fromkeys(each.erasure_id for each in erased):
         some = [each for each in erased if each.erasure_id == erasure_id]
         counts = some[0].counts
-        whole = [(e.call.conversation_id, e.call.id) for e in some if e.party is None]
+        for each in some:
+            if each.samples:
+                each.went = await _thin(db, each.call, each.samples, session)
+                counted(counts, "CallQualitySample", "rows", each.went)
+        whole = [(e.call.conversation_id, e.call.id) for e in some if e.whole]
         await _erase_calls(db, whole, counts, session)
         for name, field, writes in _writes([each for each in some if each.party is not None]):
             await _write(db, (name, field), writes, counts, session)
         if (erasure := await load(db, erasure_id, session)) is not None:
             await save(db, with_gone(erasure, some), session)
+
+
+async def _thin(db: Database, call: Call, limit: int, session: Session) -> int:
+    of_call = queries.of_call(oid(call.conversation_id), oid(call.id))
+    samples = db["CallQualitySample"]
+    found = samples.find(of_call, {"_id": 1}, session=session, hint="CallQualitySample_key")
+    ids = [row["_id"] for row in await found.limit(limit).to_list()]
+    if ids:
+        where = {**of_call, "_id": {"$in": ids}}
+        await samples.delete_many(where, session=session, hint="_id_")
+    return len(ids)
 
 
 async def load(db: Database, erasure_id: str, session: Session) -> Erasure | None:

@@ -22,6 +22,7 @@ from callstore.times import LATEST
 _CALLS, _RECORDINGS = CODECS["CallSession"], CODECS["CallRecording"]
 _BY_CALL = "callSessionId"
 _TOGETHER = 1000  # calls that are counted together
+SAMPLES = 10_000  # that are stamped together
 
 
 async def stamp(
@@ -32,21 +33,54 @@ async def stamp(
     decide: Decide,
     session: Session,
 ) -> tuple[int, None]:
+    """A call with very many samples in transactions of its own, of so many each: a call is stamped
+    when all its rows are."""
     calls = await _unstamped(db, horizons, ended_before, limit, session)
     if not calls:
         return 0, None
-    pasts = await _pasts(db, calls, session)
+    sampled = await _sampled(db, calls, session)
+    pasts = await _pasts(db, calls, sampled, session)
+    left = SAMPLES
     writes: dict[str, list[UpdateMany | UpdateOne]] = {}
-    for call in calls:
-        stamps = decide(call, pasts[call.id])
+    for done, call in enumerate(calls):
+        stamps, many = decide(call, pasts[call.id]), sampled.get(oid(call.id), 0)
+        if many > left:
+            if done:
+                calls = calls[:done]
+                break
+            if await _stamp_samples(db, call, stamps.samples, session):
+                return 1, None
+        left -= min(many, left)
         for name, where, change in _writes(call, stamps):
             writes.setdefault(name, []).append(UpdateMany(where, change))
-        done = {"expiresAt": stamps.call, "horizons": horizons}
+        told = {"expiresAt": stamps.call, "horizons": horizons}
         place = {"_id": oid(call.id), "conversationId": oid(call.conversation_id)}
-        writes.setdefault("CallSession", []).append(UpdateOne(place, {"$set": done}))
+        writes.setdefault("CallSession", []).append(UpdateOne(place, {"$set": told}))
     for name, updates in writes.items():
         await db[name].bulk_write(updates, ordered=False, session=session)
     return len(calls), None
+
+
+async def _stamp_samples(
+    db: Database, call: Call, expires_at: datetime | None, session: Session
+) -> bool:
+    """Of those that are not stamped so, as many as go together; False where there are fewer."""
+    where, samples = _to_stamp(call, expires_at), db["CallQualitySample"]
+    found = samples.find(where, {"_id": 1}, session=session, hint="CallQualitySample_key")
+    ids = [row["_id"] for row in await found.limit(SAMPLES).to_list()]
+    if len(ids) < SAMPLES:
+        return False
+    # The call is written, too, so that a hold that comes meanwhile conflicts.
+    conversation, id = oid(call.conversation_id), oid(call.id)
+    await stamp_anew(db, conversation, id, call.updated_at, session)
+    some = {"conversationId": conversation, "callSessionId": id, "_id": {"$in": ids}}
+    await samples.update_many(some, _set(expires_at), hint="_id_", session=session)
+    return True
+
+
+def _to_stamp(call: Call, expires_at: datetime | None) -> Filter:
+    of_call = queries.of_call(oid(call.conversation_id), oid(call.id))
+    return {**of_call, "analysed": True, "expiresAt": {"$ne": expires_at}}
 
 
 async def stamp_anew(
@@ -73,7 +107,19 @@ async def _unstamped(
     return [_CALLS.decode(document) for document in found]
 
 
-async def _pasts(db: Database, calls: list[Call], session: Session) -> dict[str, Past]:
+async def _sampled(db: Database, calls: list[Call], session: Session) -> dict[Any, int]:
+    """How many samples a call has."""
+    pipeline = [
+        {"$match": queries.of_calls(calls)},
+        {"$group": {"_id": f"${_BY_CALL}", "n": {"$sum": 1}}},
+    ]
+    found = await db["CallQualitySample"].aggregate(pipeline, session=session)
+    return {each["_id"]: each["n"] for each in await found.to_list()}
+
+
+async def _pasts(
+    db: Database, calls: list[Call], sampled: dict[Any, int], session: Session
+) -> dict[str, Past]:
     where = queries.of_calls(calls)
     last = [
         {"$match": where},
@@ -81,7 +127,6 @@ async def _pasts(db: Database, calls: list[Call], session: Session) -> dict[str,
     ]
     spoken = await db["CallTranscription"].aggregate(last, session=session)
     captions = {each["_id"]: utc(each["last"]) for each in await spoken.to_list()}
-    sampled = await db["CallQualitySample"].distinct(_BY_CALL, where, session=session)
     rows = map(_RECORDINGS.decode, await fetch(db, "CallRecording", where, session))
     kept = {row.call_session_id for row in rows if row.keeps_call}
     return {
@@ -98,8 +143,7 @@ def _writes(call: Call, stamps: Stamps) -> Iterable[tuple[str, Filter, Any]]:
     of_call = queries.of_call(oid(call.conversation_id), oid(call.id))
     for name in ("CallParticipant", "CallLogEntry", "CallEvent", "CallPulse", "CallAnalytics"):
         yield name, {**of_call, "expiresAt": {"$ne": stamps.call}}, _set(stamps.call)
-    analysed = {**of_call, "analysed": True, "expiresAt": {"$ne": stamps.samples}}
-    yield "CallQualitySample", analysed, _set(stamps.samples)
+    yield "CallQualitySample", _to_stamp(call, stamps.samples), _set(stamps.samples)
     yield "CallTranscription", of_call, _set(_after("$createdAt", stamps.captions))
     has_file = {"$in": ["$status", ["processing", "available"]]}
     begins = {"$ifNull": ["$stoppedAt", "$createdAt"]}

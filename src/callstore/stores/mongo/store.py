@@ -17,6 +17,7 @@ from callstore.schema import tables
 from callstore.schema.model import Lease
 from callstore.stores.leases import Change
 from callstore.stores.mongo import (
+    analysing,
     batches,
     captions,
     connection,
@@ -74,9 +75,11 @@ class MongoStore:
 
     async def transact(self, batch: Batch, patience: float, *, rehearsal: bool = False) -> None:
         db, places = self._engine.db, self._places
+        # What is rehearsed may be more than goes at once when it is done.
+        limits = (LONG, LONG / 2) if rehearsal else (patience,)
         await self._engine.transaction(
             lambda session: batches.run(db, batch, places, session, sharded=self.sharded),
-            patience,
+            *limits,
             rehearsal=rehearsal,
         )
 
@@ -101,24 +104,11 @@ class MongoStore:
 
         return await self._engine.change(work)
 
-    async def save_analysis(self, analytics: Analytics, *, seen: int | None) -> bool:
-        db = self._engine.db
-        conversation, call = oid(analytics.conversation_id), oid(analytics.call_session_id)
-        of_call = queries.of_call(conversation, call)
+    async def save_analysis(self, analytics: Analytics) -> bool:
+        return await self._engine.change(partial(analysing.save, self._engine.db, analytics))
 
-        async def work(session: Session) -> tuple[bool, Marker | None]:
-            if not await expiry.stamp_anew(db, conversation, call, analytics.analyzed_at, session):
-                return False, None
-            await db["CallAnalytics"].delete_one(of_call, session=session)
-            await batches.insert(db, tables.ANALYTICS, [analytics], session)
-            samples = db["CallQualitySample"]
-            # More than were seen: the next sweep sees them all.
-            if await samples.count_documents(of_call, session=session) == seen:
-                new = {**of_call, "analysed": False}
-                await samples.update_many(new, {"$set": {"analysed": True}}, session=session)
-            return True, Marker(collection="CallAnalytics", id=oid(analytics.id))
-
-        return await self._engine.change(work, LONG)  # a day of a large call has a million samples
+    async def mark_analysed(self, samples: Sequence[Sample], at: datetime) -> None:
+        await self._engine.change(partial(analysing.mark, self._engine.db, samples, at))
 
     async def add_rows(self, rows: dict[str, list[Any]]) -> None:
         db = self._engine.db

@@ -27,7 +27,11 @@ def unstamp(db: sqlite3.Connection, calls: Sequence[Call]) -> None:
 
 def erase(db: sqlite3.Connection, erased: Sequence[Erased]) -> None:
     for each in erased:
-        if each.party is None:
+        if each.samples:
+            bound = {"conversation": each.call.conversation_id, "call": each.call.id}
+            each.went = db.execute(queries.THIN, {**bound, "limit": each.samples}).rowcount
+            counted(each.counts, "CallQualitySample", "rows", each.went)
+        elif each.whole:
             _erase_call(db, each.call.conversation_id, each.call.id, each.counts)
         else:
             _erase_party(db, each)

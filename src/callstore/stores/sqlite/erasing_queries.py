@@ -39,6 +39,10 @@ OF_PARTICIPANT = {
     each.name: f"DELETE FROM {each.name} {_OF_CALL} AND participantId = :participant"
     for each in (tables.CAPTION, tables.SAMPLE, tables.PULSE)
 }
+_KEY = ", ".join(tables.SAMPLE.key)
+THIN = f"""
+DELETE FROM CallQualitySample {_OF_CALL} AND ({_KEY}) IN (
+  SELECT {_KEY} FROM CallQualitySample {_OF_CALL} LIMIT :limit)"""
 DELETE_ROW = {
     each.name: f"DELETE FROM {each.name} {_OF_CALL} AND id = :id"
     for each in (tables.PARTICIPANT, tables.LOG_ENTRY)

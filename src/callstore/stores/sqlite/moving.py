@@ -20,14 +20,14 @@ def rows(
     bound = [*(after or ()), limit]
     found = db.execute(queries.next_rows(collection, first=after is None), bound).fetchall()
     listed = [codec.decode(row) for row in found]
-    return listed, _key(collection, listed[-1]) if len(listed) == limit else None
+    return listed, key(collection, listed[-1]) if len(listed) == limit else None
 
 
 def rows_like(
     db: sqlite3.Connection, collection: Collection, rows: Sequence[Any]
 ) -> dict[str, Any]:
     """The rows that are there under the keys of these, by id."""
-    keys = json.dumps([_key(collection, row) for row in rows])
+    keys = json.dumps([key(collection, row) for row in rows])
     found = db.execute(queries.keyed(collection), [keys])
     return {row.id: row for row in map(CODECS[collection.name].decode, found)}
 
@@ -45,10 +45,11 @@ def put(db: sqlite3.Connection, collection: Collection, rows: Sequence[Any]) -> 
 
 
 def delete(db: sqlite3.Connection, collection: Collection, rows: Sequence[Any]) -> None:
-    keys = [_key(collection, row) for row in rows]
+    keys = [key(collection, row) for row in rows]
     db.executemany(queries.delete(collection), keys)
 
 
-def _key(collection: Collection, row: Any) -> list[Any]:
+def key(collection: Collection, row: Any) -> list[Any]:
+    """What of it its table is ordered by."""
     codec = CODECS[collection.name]
     return [codec.column(row, name) for name in collection.key]

@@ -274,12 +274,9 @@ WITH RECURSIVE sampled (key) AS (
 SELECT c.id FROM sampled JOIN CallSession c ON c.id = substr(key, 25) WHERE c.live = 0"""
 STAMP_ANEW = """
 UPDATE CallSession SET horizons = NULL, updatedAt = max(updatedAt, :at) WHERE id = :call"""
-# Nothing is marked when more samples are there than were seen: the next sweep sees them all.
-MARK_SAMPLES = """
-UPDATE CallQualitySample AS s SET analysed = 1
-WHERE s.conversationId = :conversation AND s.callSessionId = :call AND s.analysed = 0
-  AND :seen = (SELECT count(*) FROM CallQualitySample o
-    WHERE o.conversationId = :conversation AND o.callSessionId = :call)"""
+MARK_SAMPLE = f"""
+UPDATE CallQualitySample SET analysed = 1
+WHERE {" AND ".join(f"{name} = ?" for name in tables.SAMPLE.key)}"""
 
 # -- examining
 

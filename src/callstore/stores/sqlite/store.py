@@ -82,11 +82,10 @@ class SqliteStore:
         query = every if call_ids is None else some
         return await self._engine.change(lambda db: db.execute(query, bound).rowcount)
 
-    async def save_analysis(self, analytics: Analytics, *, seen: int | None) -> bool:
+    async def save_analysis(self, analytics: Analytics) -> bool:
         bound = {
             "conversation": analytics.conversation_id,
             "call": analytics.call_session_id,
-            "seen": seen,
             "at": ms(analytics.analyzed_at),
         }
 
@@ -95,10 +94,19 @@ class SqliteStore:
                 return False
             db.execute(queries.DELETE_ANALYTICS, bound)
             batches.insert(db, tables.ANALYTICS, [analytics])
-            db.execute(queries.MARK_SAMPLES, bound)
             return True
 
         return await self._engine.change(work)
+
+    async def mark_analysed(self, samples: Sequence[Sample], at: datetime) -> None:
+        bound = {"call": samples[0].call_session_id, "at": ms(at)}
+
+        def work(db: sqlite3.Connection) -> None:
+            if db.execute(queries.STAMP_ANEW, bound).rowcount:
+                keys = [moving.key(tables.SAMPLE, sample) for sample in samples]
+                db.executemany(queries.MARK_SAMPLE, keys)
+
+        await self._engine.change(work)
 
     async def add_rows(self, rows: dict[str, list[Any]]) -> None:
         def work(db: sqlite3.Connection) -> None:

@@ -6,6 +6,7 @@ from callstore import Calls, errors
 from callstore.testing.clock import FakeClock
 from callstore.testing.contract.erasing import SOON, kept, life, names
 from callstore.testing.contract.files import paths
+from callstore.testing.contract.quality import report_at
 from callstore.testing.contract.recordings import available
 from callstore.testing.contract.retention import CHILDREN
 from callstore.testing.contract.world import ANN, BOB, CAT, DAN, HALL, ROOM, Opening, answered
@@ -34,6 +35,22 @@ class TestDeleteConversation:
         assert await paths(calls) == []
         assert (await calls.history(ROOM)).items == []
         assert (await calls.get(other.id)).id == other.id
+
+    async def test_samples_go_some_at_a_time(
+        self, calls: Calls, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("callstore.privacy.decide.TOGETHER", 3)
+        call = await answered(calls)
+        for packets in range(8):
+            await calls.quality.report(call.id, ANN, report_at(clock(), packets))
+            clock.advance(5)
+        await calls.end(call.id)
+        clock.advance(600)
+        dry = await calls.privacy.delete_conversation(ROOM, dry_run=True)
+        receipt = await calls.privacy.delete_conversation(ROOM)
+        assert receipt.counts["CallQualitySample"] == {"rows": 8}
+        assert (receipt.counts, receipt.status) == (dry.counts, "done")
+        assert (await kept(calls))["CallQualitySample"] == []
 
     async def test_a_live_one_ends_first(self, opening: Opening) -> None:
         async with opening(settings=SOON) as calls:
