@@ -206,12 +206,20 @@ class Holds:
 
     async def _tell(self, hold: Hold) -> None:
         """Every call that is under it, or no longer; those that know are left as they are."""
-        command = PlaceHold if hold.released_at is None else ReleaseHold
+        tell = self._place if hold.released_at is None else self._lift
         async for ids in self._under(hold):
-            told = (self._group.submit(command(call_id=id, hold_id=hold.id)) for id in ids)
+            told = (tell(id, hold.id) for id in ids)
             for outcome in await asyncio.gather(*told, return_exceptions=True):
                 if isinstance(outcome, BaseException) and not isinstance(outcome, NotFound):
                     raise outcome
+
+    async def _place(self, call_id: str, hold_id: str) -> None:
+        while await self._store.unstamp_samples(call_id):
+            pass
+        await self._group.submit(PlaceHold(call_id=call_id, hold_id=hold_id))
+
+    async def _lift(self, call_id: str, hold_id: str) -> None:
+        await self._group.submit(ReleaseHold(call_id=call_id, hold_id=hold_id))
 
     async def _under(self, hold: Hold) -> AsyncIterator[builtins.list[str]]:
         if hold.call_session_id is not None:

@@ -352,6 +352,11 @@ class Store(Protocol):
         One transaction: three queries, and an update for each collection and call."""
         ...
 
+    async def unstamp_samples(self, call_id: str) -> bool:
+        """Before a call comes under a hold, whose rows then say no more when they go, all at once:
+        of samples that are more than a store writes at once, some. False: there are no more."""
+        ...
+
     async def expire_calls(self, now: datetime, horizons: str, limit: int) -> dict[str, int]:
         """Deletes the next calls whose time has come, as these horizons have it, children before
         parents, in one transaction: how many rows of each collection went. Empty: none is left."""

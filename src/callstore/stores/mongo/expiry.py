@@ -17,7 +17,7 @@ from callstore.stores.mongo.engine import Session
 from callstore.stores.mongo.queries import Filter
 from callstore.stores.mongo.rows import fetch
 from callstore.stores.protocol import EXPIRING, PAPERS, Decide, Expired
-from callstore.times import LATEST
+from callstore.times import EPOCH, LATEST
 
 _CALLS, _RECORDINGS = CODECS["CallSession"], CODECS["CallRecording"]
 _BY_CALL = "callSessionId"
@@ -48,7 +48,8 @@ async def stamp(
             if done:
                 calls = calls[:done]
                 break
-            if await _stamp_samples(db, call, stamps.samples, session):
+            of_call = queries.of_call(oid(call.conversation_id), oid(call.id))
+            if await _stamp_samples(db, of_call, stamps.samples, session):
                 return 1, None
         left -= min(many, left)
         for name, where, change in _writes(call, stamps):
@@ -62,25 +63,28 @@ async def stamp(
 
 
 async def _stamp_samples(
-    db: Database, call: Call, expires_at: datetime | None, session: Session
+    db: Database, of_call: Filter, expires_at: datetime | None, session: Session
 ) -> bool:
     """Of those that are not stamped so, as many as go together; False where there are fewer."""
-    where, samples = _to_stamp(call, expires_at), db["CallQualitySample"]
+    where, samples = _to_stamp(of_call, expires_at), db["CallQualitySample"]
     found = samples.find(where, {"_id": 1}, session=session, hint="CallQualitySample_key")
     ids = [row["_id"] for row in await found.limit(SAMPLES).to_list()]
     if len(ids) < SAMPLES:
         return False
     # The call is written, too, so that a hold that comes meanwhile conflicts.
-    conversation, id = oid(call.conversation_id), oid(call.id)
-    await stamp_anew(db, conversation, id, call.updated_at, session)
-    some = {"conversationId": conversation, "callSessionId": id, "_id": {"$in": ids}}
+    conversation, call = of_call["conversationId"], of_call["callSessionId"]
+    await stamp_anew(db, conversation, call, EPOCH, session)
+    some = {**of_call, "_id": {"$in": ids}}
     await samples.update_many(some, _set(expires_at), hint="_id_", session=session)
     return True
 
 
-def _to_stamp(call: Call, expires_at: datetime | None) -> Filter:
-    of_call = queries.of_call(oid(call.conversation_id), oid(call.id))
+def _to_stamp(of_call: Filter, expires_at: datetime | None) -> Filter:
     return {**of_call, "analysed": True, "expiresAt": {"$ne": expires_at}}
+
+
+async def unstamp_samples(db: Database, of_call: Filter, session: Session) -> bool:
+    return await _stamp_samples(db, of_call, None, session)
 
 
 async def stamp_anew(
@@ -143,7 +147,7 @@ def _writes(call: Call, stamps: Stamps) -> Iterable[tuple[str, Filter, Any]]:
     of_call = queries.of_call(oid(call.conversation_id), oid(call.id))
     for name in ("CallParticipant", "CallLogEntry", "CallEvent", "CallPulse", "CallAnalytics"):
         yield name, {**of_call, "expiresAt": {"$ne": stamps.call}}, _set(stamps.call)
-    yield "CallQualitySample", _to_stamp(call, stamps.samples), _set(stamps.samples)
+    yield "CallQualitySample", _to_stamp(of_call, stamps.samples), _set(stamps.samples)
     yield "CallTranscription", of_call, _set(_after("$createdAt", stamps.captions))
     has_file = {"$in": ["$status", ["processing", "available"]]}
     begins = {"$ifNull": ["$stoppedAt", "$createdAt"]}

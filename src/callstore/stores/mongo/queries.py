@@ -1,4 +1,4 @@
-"""MongoDB's filters and pipelines, those that several parts of the store ask with. Pure."""
+"""MongoDB's filters and pipelines, each named for what it finds. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime

@@ -334,6 +334,15 @@ class MongoStore:
         work = partial(expiry.stamp, self._engine.db, horizons, ended_before, limit, decide)
         return await self._engine.change(work, _patience(limit))
 
+    async def unstamp_samples(self, call_id: str) -> bool:
+        db = self._engine.db
+
+        async def work(session: Session) -> tuple[bool, None]:
+            read = partial(expiry.unstamp_samples, db, session=session)
+            return await self._in_call(call_id, session, read, nothing=False), None
+
+        return await self._engine.change(work)
+
     async def expire_calls(self, now: datetime, horizons: str, limit: int) -> dict[str, int]:
         args = self._engine.db, now, horizons, limit
         return await self._engine.change(partial(expiry.expire_calls, *args), _patience(limit))

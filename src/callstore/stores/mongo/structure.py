@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from bson import Regex
 from pymongo import IndexModel, UpdateOne
-from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError, WriteError
+from pymongo.errors import OperationFailure, PyMongoError, WriteError
 
 from callstore.errors import Conflict
 from callstore.schema import tables
@@ -85,10 +85,8 @@ class MongoStructure:
         async def work() -> None:
             try:
                 await self._db.create_collection(name, validator=validator, check_exists=False)
-            except CollectionInvalid:
-                pass  # another was faster
             except OperationFailure as error:
-                if error.code != _EXISTS:
+                if error.code != _EXISTS:  # another was faster
                     raise
 
         await self._engine.doing(work())
