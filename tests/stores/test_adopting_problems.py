@@ -232,6 +232,10 @@ UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
     "capped": ({"capped": True, "size": 10_000}, "is capped"),
     "a time series": ({"timeseries": {"timeField": "at"}}, "is timeseries"),
     "a collation": ({"collation": {"locale": "de"}}, "has a collation"),
+    "clustered": (
+        {"clusteredIndex": {"key": {"_id": 1}, "unique": True, "name": "mine"}},
+        "is clustered by an index with a name of its own",
+    ),
 }
 
 

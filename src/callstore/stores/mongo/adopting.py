@@ -187,6 +187,8 @@ def _unusable(collection: Mapping[str, Any]) -> str | None:
     kind = "capped" if collection["options"].get("capped") else collection["type"]
     if kind != "collection":
         return f"is {kind}, and callstore needs a plain collection of that name"
+    if collection["options"].get("clusteredIndex", {}).get("name", "_id_") != "_id_":
+        return "is clustered by an index with a name of its own: make it anew without the name"
     if "collation" in collection["options"]:
         return "has a collation, by which its indexes differ: make it anew without"
     return None
