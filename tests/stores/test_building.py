@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -24,6 +25,29 @@ async def test_one_that_cannot_be_built_is_named(new_mongo: str) -> None:
         )
     async with open_calls(new_mongo, check_schema=False) as calls:
         with pytest.raises(errors.Conflict, match=rf"index {INDEX} cannot be built: .*parallel"):
+            await calls.schema.up()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"liveCount": "many"}, "liveCount; liveCount, peak"),
+        ({"createdAt": datetime(1, 1, 1)}, "createdAt$"),  # noqa: DTZ001 - as the driver has it
+        (
+            {"peakParticipants": 2_000, "type": "fax"},
+            "type; liveCount, peakParticipants, maxParticipants$",
+        ),
+    ],
+)
+async def test_what_is_wrong_with_a_row_is_named(
+    new_mongo: str, wrong: dict[str, Any], said: str
+) -> None:
+    await filled(new_mongo, 3)
+    with database.mongo_database(new_mongo) as db:
+        db.command({"collMod": "CallSession", "validator": {}})
+        row = db["CallSession"].find_one_and_update({}, {"$set": wrong})
+    async with open_calls(new_mongo, check_schema=False) as calls:
+        with pytest.raises(errors.Conflict, match=f"{row['_id']} among them; of the first {said}"):
             await calls.schema.up()
 
 

@@ -1,6 +1,6 @@
 """The declared schema as MongoDB's: validators and indexes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, get_origin
 
 from bson import ObjectId
@@ -37,6 +37,31 @@ def validator(collection: Collection) -> dict[str, Any]:
 def fields(validator: Mapping[str, Any]) -> tuple[str, ...]:
     """The fields that one made by `validator` names."""
     return tuple(validator["$and"][0]["$jsonSchema"]["properties"])
+
+
+def parts(validator: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each field, and those that each other rule is about, with what a row must match for it."""
+    schema, *rules = validator["$and"]
+    needed = schema["$jsonSchema"]["required"]
+    for name, of in schema["$jsonSchema"]["properties"].items():
+        required = {"required": [name]} if name in needed else {}
+        yield name, {"$jsonSchema": {**required, "properties": {name: of}}}
+    for rule in rules:
+        yield ", ".join(dict.fromkeys(_named(rule))), rule
+
+
+def _named(rule: Any) -> Iterator[str]:
+    """The fields that a filter or an expression speaks of."""
+    if isinstance(rule, dict):
+        for name, of in rule.items():
+            if not name.startswith("$"):
+                yield name
+            yield from _named(of)
+    elif isinstance(rule, list):
+        for each in rule:
+            yield from _named(each)
+    elif isinstance(rule, str) and rule.startswith("$") and not rule.startswith("$$"):
+        yield rule[1:].partition(".")[0]
 
 
 def _property(field: Field) -> dict[str, Any]:

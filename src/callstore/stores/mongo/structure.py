@@ -117,9 +117,21 @@ class MongoStructure:
         )
         if rules and misfits:
             ids = ", ".join(str(each["_id"]) for each in misfits)
-            raise Conflict(f"{change}: rows do not fit, {ids} among them")
+            wrong = await self._wrong(change.collection, misfits[0]["_id"], rules)
+            raise Conflict(
+                f"{change}: rows do not fit, {ids} among them; of the first {'; '.join(wrong)}"
+            )
         stated = {"validator": rules, "validationLevel": "strict", "validationAction": "error"}
         await self._engine.doing(self._db.command({"collMod": change.collection, **stated}))
+
+    async def _wrong(self, collection: str, id: Any, rules: Document) -> list[str]:
+        """What it is of a row that does not fit."""
+        rows = self._db[collection]
+        return [
+            what
+            for what, fits in ddl.parts(rules)
+            if await self._engine.doing(rows.find_one({"_id": id, "$nor": [fits]}, {"_id": 1}))
+        ]
 
     async def _build(self, change: Change, progress: Progress) -> None:
         async def work() -> None:
