@@ -380,3 +380,19 @@ async def test_a_call_that_takes_too_long_keeps_no_other_from_its_analysis(
             with pytest.raises(errors.StoreUnavailable, match="did not answer in time"):
                 await calls.sweep()
     assert (await calls.sweep()).analysed == times
+
+
+async def test_a_marking_that_was_cut_off_goes_on_though_samples_have_gone(
+    empty_mongo: str,
+) -> None:
+    clock = FakeClock()
+    async with open_calls(empty_mongo, clock=clock) as calls:
+        id = await analysable(calls, ROOM, clock())
+        await calls.quality.report(id, ANN, report_at(clock.advance(1), 200))
+        made = await calls.quality.analyse(id)
+        await calls.quality.report(id, ANN, report_at(clock.advance(1), 300))
+        erased = [s for s in await calls._store.samples(id) if s.analysed]
+        await calls._store.delete_rows("CallQualitySample", erased)
+        assert await calls._store.unanalysed() == [id]
+        assert await calls.quality.analyse(id) == made
+        assert await calls._store.unanalysed() == []

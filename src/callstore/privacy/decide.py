@@ -57,6 +57,7 @@ def _thin(state: State, command: DeleteSamples, context: Context) -> Transition:
     turn = _free_to_go(state, context)
     erased = Erased(erasure_id=command.erasure_id, call=turn.call, samples=TOGETHER, at=turn.now)
     turn.made.erased = turn.made.answer = erased
+    turn.changed = True  # the call is written, so that a hold that comes meanwhile conflicts
     return turn.done()
 
 

@@ -80,7 +80,8 @@ class Holds:
     ) -> Hold:
         """Holds a call, all calls of a conversation, or all that a party has a row or a log entry
         in: exactly one of them. It counts from when this returns, until it is released, which the
-        first sweep after `until` does, too. Costs a command for each call that is there."""
+        first sweep after `until` does, too. Costs a command for each call that is there, and a look
+        for its samples."""
         asked = check(
             _Place,
             call_id=call_id,
@@ -214,9 +215,10 @@ class Holds:
                     raise outcome
 
     async def _place(self, call_id: str, hold_id: str) -> None:
+        """The call first: from then on nothing of it is stamped again."""
+        await self._group.submit(PlaceHold(call_id=call_id, hold_id=hold_id))
         while await self._store.unstamp_samples(call_id):
             pass
-        await self._group.submit(PlaceHold(call_id=call_id, hold_id=hold_id))
 
     async def _lift(self, call_id: str, hold_id: str) -> None:
         await self._group.submit(ReleaseHold(call_id=call_id, hold_id=hold_id))

@@ -1,19 +1,19 @@
 """`calls.quality`: reports in, an analysis out."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
 
 from callstore.calls.arguments import OfCall
-from callstore.calls.model import Party, replace
+from callstore.calls.model import Call, Party, replace
 from callstore.errors import Invalid, NotFound
 from callstore.ids import Id
 from callstore.quality.analyse import analyse
 from callstore.quality.live import Report
-from callstore.quality.model import Analytics, Issue
+from callstore.quality.model import Analytics, Issue, Sample
 from callstore.quality.report import read
 from callstore.settings import Settings
 from callstore.stores.group import Group
@@ -83,6 +83,7 @@ class Quality:
         samples = await self._store.samples(id)
         stored = await self._store.analytics(id)
         if stored is not None and _outlived(stored, samples):
+            await self._mark(call, samples, stored.analyzed_at)  # one may have been cut off
             return stored
         # In a thread: an hour of a large call takes a second, and the loop has others to serve.
         made = await asyncio.to_thread(
@@ -99,11 +100,15 @@ class Quality:
             made = replace(made, id=stored.id, created_at=stored.created_at)
         if not await self._store.save_analysis(made):
             raise NotFound("call", id)  # it was deleted meanwhile
-        # Of a live call all are looked at again. What came meanwhile the next sweep sees, and all.
+        await self._mark(call, samples, made.analyzed_at)
+        return made
+
+    async def _mark(self, call: Call, samples: Sequence[Sample], at: datetime) -> None:
+        """Of a live call all are looked at again. What came meanwhile the next sweep sees, and with
+        it all."""
         new = [] if call.live else [sample for sample in samples if not sample.analysed]
         for first in range(0, len(new), TOGETHER):
-            await self._store.mark_analysed(new[first : first + TOGETHER], made.analyzed_at)
-        return made
+            await self._store.mark_analysed(new[first : first + TOGETHER], at)
 
     async def get(self, call_id: str) -> Analytics:
         """The stored analysis; NotFound where the call has none yet."""

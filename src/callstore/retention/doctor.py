@@ -115,6 +115,9 @@ class Doctor:
             named = hold.party is not None or room == hold.conversation_id
             if hold.released_at is None and (named or call_id == hold.call_session_id):
                 raise Held(f"rows of call {call_id} may be under hold {hold.id}", [hold.id])
+        call = await self._store.call(call_id)
+        if call is not None and call.conversation_id == room:
+            return False  # it has come since, as by a copy
         if finding.collection == "CallRecording":
             for row in await self._store.papers.recordings_of_calls([(room, call_id)]):
                 if row.file_path:

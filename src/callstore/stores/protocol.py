@@ -349,12 +349,13 @@ class Store(Protocol):
     async def stamp(self, horizons: str, ended_before: datetime, limit: int, decide: Decide) -> int:
         """Of the next calls that ended before this and are not stamped by these horizons: writes
         into each row when it goes, as `decide` says. How many calls there were; 0: none is left.
-        One transaction: three queries, and an update for each collection and call."""
+        One transaction: four queries at most, and an update for each collection and call; a call
+        with very many samples counts once for each transaction that it takes."""
         ...
 
     async def unstamp_samples(self, call_id: str) -> bool:
-        """Before a call comes under a hold, whose rows then say no more when they go, all at once:
-        of samples that are more than a store writes at once, some. False: there are no more."""
+        """Of a call that has come under a hold, when no row may say any more when it goes: of its
+        samples, where a store writes them apart from the rest, some. Whether there may be more."""
         ...
 
     async def expire_calls(self, now: datetime, horizons: str, limit: int) -> dict[str, int]:

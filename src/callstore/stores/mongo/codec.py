@@ -9,7 +9,7 @@ from types import NoneType
 from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
-from bson import DBRef, MinKey, ObjectId
+from bson import DatetimeMS, DBRef, MinKey, ObjectId
 from msgspec import Struct
 
 from callstore.errors import StoreError
@@ -185,7 +185,7 @@ def _plain(value: Any) -> Any:
         return {name: _plain(item) for name, item in value.items()}
     if kind is list:
         return [_plain(item) for item in value]
-    if kind is datetime:
+    if kind is datetime or kind is DatetimeMS:
         return utc(value)
     if kind is DBRef:
         return _plain(dict(value.as_doc()))

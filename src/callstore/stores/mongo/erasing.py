@@ -22,11 +22,12 @@ _ERASURES = CODECS["CallErasure"]
 
 
 async def unstamp(db: Database, calls: Sequence[Call], session: Session) -> None:
-    """No row of these calls says any more when it goes."""
+    """No row of these calls says any more when it goes, but for samples, of which there may be a
+    million."""
     if calls:
         stamped: Filter = {**queries.of_calls(calls), "expiresAt": {"$ne": None}}
-        for collection in queries.CHILDREN:
-            rows = db[collection.name]
+        for name in {each.name for each in queries.CHILDREN} - {"CallQualitySample"}:
+            rows = db[name]
             await rows.update_many(stamped, {"$set": {"expiresAt": None}}, session=session)
 
 

@@ -185,7 +185,7 @@ async def _delete_orphan(db: Database, finding: Finding, session: Session) -> tu
     conversation, call = oid(finding.conversation_id), oid(finding.id)
     there = {"_id": call, "conversationId": conversation}
     if await db["CallSession"].find_one(there, {"_id": 1}, session=session):
-        return None, None  # it has come since, as by a copy
+        return None, None  # it has come just now
     where = queries.of_call(conversation, call)
     await db[finding.collection].delete_many(where, session=session)
     return None, None

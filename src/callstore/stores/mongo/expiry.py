@@ -66,25 +66,43 @@ async def _stamp_samples(
     db: Database, of_call: Filter, expires_at: datetime | None, session: Session
 ) -> bool:
     """Of those that are not stamped so, as many as go together; False where there are fewer."""
-    where, samples = _to_stamp(of_call, expires_at), db["CallQualitySample"]
-    found = samples.find(where, {"_id": 1}, session=session, hint="CallQualitySample_key")
-    ids = [row["_id"] for row in await found.limit(SAMPLES).to_list()]
+    ids = await _unlike(db, of_call, expires_at, session)
     if len(ids) < SAMPLES:
         return False
     # The call is written, too, so that a hold that comes meanwhile conflicts.
     conversation, call = of_call["conversationId"], of_call["callSessionId"]
     await stamp_anew(db, conversation, call, EPOCH, session)
-    some = {**of_call, "_id": {"$in": ids}}
-    await samples.update_many(some, _set(expires_at), hint="_id_", session=session)
+    await _set_all(db, of_call, ids, expires_at, session)
     return True
+
+
+async def unstamp_samples(db: Database, of_call: Filter, session: Session) -> bool:
+    """Of a call that is under a hold. Whether there may be more."""
+    ids = await _unlike(db, of_call, None, session)
+    if ids:
+        await _set_all(db, of_call, ids, None, session)
+    return len(ids) == SAMPLES
+
+
+async def _unlike(
+    db: Database, of_call: Filter, expires_at: datetime | None, session: Session
+) -> list[Any]:
+    found = db["CallQualitySample"].find(
+        _to_stamp(of_call, expires_at), {"_id": 1}, session=session, hint="CallQualitySample_key"
+    )
+    return [row["_id"] for row in await found.limit(SAMPLES).to_list()]
+
+
+async def _set_all(
+    db: Database, of_call: Filter, ids: list[Any], expires_at: datetime | None, session: Session
+) -> None:
+    some = {**of_call, "_id": {"$in": ids}}
+    samples = db["CallQualitySample"]
+    await samples.update_many(some, _set(expires_at), hint="_id_", session=session)
 
 
 def _to_stamp(of_call: Filter, expires_at: datetime | None) -> Filter:
     return {**of_call, "analysed": True, "expiresAt": {"$ne": expires_at}}
-
-
-async def unstamp_samples(db: Database, of_call: Filter, session: Session) -> bool:
-    return await _stamp_samples(db, of_call, None, session)
 
 
 async def stamp_anew(

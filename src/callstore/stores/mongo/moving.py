@@ -40,14 +40,22 @@ async def put(
     documents = [*map(CODECS[collection.name].encode, rows)]
     places = {each["_id"]: place(collection, each) for each in documents}
     # What is there may have another: a log entry that has been anonymised since is nobody's.
-    fields = {"_id": 1, **dict.fromkeys(collection.shard, 1)}
+    names = {"_id": 1, **dict.fromkeys(collection.shard, 1)}
     there = {"_id": {"$in": [*places]}}
-    found = db[collection.name].find(there, fields, session=session, hint="_id_")
-    places |= {each["_id"]: each async for each in found}
-    # What else is in a row stays in it.
-    writes = [UpdateOne(places[each.pop("_id")], {"$set": each}, upsert=True) for each in documents]
+    found = db[collection.name].find(there, names, session=session, hint="_id_")
+    before = {each["_id"]: each async for each in found}
+    together: list[UpdateOne] = []
+    moved: list[UpdateOne] = []
+    for document in documents:
+        id = document.pop("_id")
+        where = before.get(id, places[id])
+        # What else is in a row stays in it.
+        update = UpdateOne(where, {"$set": document}, upsert=True)
+        (together if where == places[id] else moved).append(update)
     with singly(f"{collection.name} has another row in place of one"):
-        await db[collection.name].bulk_write(writes, ordered=False, session=session)
+        # A cluster takes a row to another shard by a statement of its own. First what makes room.
+        for writes in filter(None, (*([one] for one in moved), together)):
+            await db[collection.name].bulk_write(writes, ordered=False, session=session)
     return None, None
 
 

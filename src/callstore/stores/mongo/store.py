@@ -10,7 +10,7 @@ from bson import ObjectId
 from callstore.calls.model import Call, Event, LogEntry, Party
 from callstore.calls.pages import Place
 from callstore.captions.model import Caption
-from callstore.errors import StoreError, StoreUnavailable
+from callstore.errors import Busy, StoreError, StoreUnavailable
 from callstore.quality.model import Analytics, Sample
 from callstore.recordings.model import Recording, in_order_of_beginning
 from callstore.schema import tables
@@ -199,7 +199,7 @@ class MongoStore:
     async def _newest(self, asked: Sequence[HistoryQuery]) -> Sequence[pages.Page | StoreError]:
         try:
             return await self._engine.read(partial(pages.newest, self._engine.lagging, asked))
-        except StoreUnavailable:
+        except (Busy, StoreUnavailable):
             raise
         except StoreError as error:  # a row that cannot be read: whose?
             if len(asked) == 1:
@@ -339,7 +339,7 @@ class MongoStore:
 
         async def work(session: Session) -> tuple[bool, None]:
             read = partial(expiry.unstamp_samples, db, session=session)
-            return await self._in_call(call_id, session, read, nothing=False), None
+            return bool(await self._in_call(call_id, session, read, None)), None
 
         return await self._engine.change(work)
 
