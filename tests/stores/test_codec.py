@@ -3,9 +3,12 @@
 from typing import Any
 
 import bson
+import pytest
+from bson import DatetimeMS
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from callstore.errors import StoreError
 from callstore.schema import tables
 from callstore.stores.mongo.codec import decoder, encoder
 
@@ -32,3 +35,12 @@ def ordered(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: ordered(value[name]) for name in sorted(value)}
     return [*map(ordered, value)] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("field", ["rtpCapabilities", "createdAt"])
+def test_a_date_that_python_cannot_have_is_told_of(field: str) -> None:
+    far = DatetimeMS(8_640_000_000_000_000)
+    decode = decoder(next(each for each in tables.CALL.fields if each.name == field))
+    assert decode is not None
+    with pytest.raises(StoreError, match="8640000000000000 ms"):
+        decode([{"at": far}] if field == "rtpCapabilities" else far)

@@ -1,11 +1,13 @@
 """Calls with more rows than MongoDB writes in the time of a command."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
 from tests.stores.failing import Failing
 from tests.stores.failing import failing as failing
+from tests.stores.listening import asked
 
 from callstore import Calls, errors, open_calls
 from callstore.testing import FakeClock
@@ -106,3 +108,27 @@ async def test_a_marking_that_was_cut_off_goes_on_though_samples_have_gone(
         assert await calls._store.unanalysed() == [id]
         assert await calls.quality.analyse(id) == made
         assert await calls._store.unanalysed() == []
+
+
+async def test_nothing_goes_once_a_hold_is_placed(empty_mongo: str, failing: Failing) -> None:
+    """By another process, while a piece of the call is being deleted."""
+    clock = FakeClock()
+    samples = f"{empty_mongo.rpartition('/')[2]}.CallQualitySample"
+    slow = {"namespace": samples, "blockConnection": True, "blockTimeMS": 1500}
+    async with (
+        open_calls(empty_mongo, clock=clock) as calls,
+        open_calls(empty_mongo, clock=clock) as other,
+    ):
+        id = await analysable(calls, ROOM, clock())
+        with asked("delete") as sent, failing("delete", 1, **slow):
+            deleting = asyncio.create_task(calls.privacy.delete_conversation(ROOM))
+            for _ in range(600):
+                if any(each.command["delete"] == "CallQualitySample" for each in sent):
+                    break
+                await asyncio.sleep(0.05)
+            assert not deleting.done()
+            await other.holds.place(conversation_id=ROOM, reason="a lawsuit")
+            held = await other._store.samples(id)
+            assert (await deleting).status == "pending"
+        assert await other._store.samples(id) == held
+        assert (await other.get(id)).holds

@@ -13,6 +13,7 @@ from pymongo import MongoClient
 from tests.stores.listening import Started, asked
 
 from callstore import errors, open_calls
+from callstore.stores.mongo.engine import AT_ONCE
 from callstore.testing import conversation, user
 from callstore.testing.mongod import LocalMongod, local_mongod
 
@@ -204,3 +205,18 @@ async def test_each_has_its_deadline_however_many_wait(mongod: LocalMongod, new_
     assert took < 5
     for result in results:
         assert isinstance(result, errors.StoreUnavailable | errors.Busy), result
+
+
+async def test_histories_whose_turn_does_not_come_are_asked_for_once(new_mongo: str) -> None:
+    async with open_calls(new_mongo, settings={"command_deadline": 0.5}) as calls:
+        engine: Any = calls._store._engine  # type: ignore[attr-defined]
+        for _ in range(AT_ONCE):
+            await engine._gate.acquire()
+        began = time.monotonic()
+        pages = [calls.history(conversation(n)) for n in range(1, 11)]
+        results = await asyncio.gather(*pages, return_exceptions=True)
+        assert time.monotonic() - began < 3
+        assert {type(result) for result in results} == {errors.Busy}
+        for _ in range(AT_ONCE):
+            engine._gate.release()
+        assert (await calls.history(conversation(1))).items == []

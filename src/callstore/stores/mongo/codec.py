@@ -153,8 +153,9 @@ def utc(moment: datetime) -> datetime:
     times faster again than `replace`. StoreError for one that Python cannot have."""
     try:
         return EPOCH + (moment - _NAIVE_EPOCH)
-    except TypeError:  # it is a DatetimeMS
-        raise StoreError(f"the database has a date that no call can have, {moment} ms") from None
+    except TypeError:  # it is the driver's DatetimeMS
+        ms = int(moment)  # type: ignore[call-overload]
+        raise StoreError(f"the database has a date that no call can have, {ms} ms") from None
 
 
 _NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
